@@ -152,7 +152,7 @@ typedef struct llfree_stats {
 	uint64_t taken_huge;	/**< huge frames taken as one */
 	uint64_t evicted_huge;	/**< huge frames with E, free or taken */
 	uint64_t trees, free_trees, reserved_trees, offline_trees;
-	double fragmentation; /**< share of the free frames that are not in a free huge frame: 0 none, 1 all. exact only */
+	uint32_t fragmentation_permille; /**< free frames outside free huge frames, per 1000 free frames; exact only */
 	llfree_class_stats classes[LLFREE_MAX_CLASSES];
 } llfree_stats;
 

@@ -89,7 +89,7 @@ LLFREE_STATIC_ASSERT(sizeof(llfree_header) == 256, "header layout");
 LLFREE_STATIC_ASSERT(offsetof(llfree_header, rule) == 104, "header layout");
 LLFREE_STATIC_ASSERT(offsetof(llfree_header, drain_epoch) == 192, "header layout");
 LLFREE_STATIC_ASSERT(sizeof(llfree_slot) == LLFREE_CACHE_LINE, "a slot is one cache line");
-LLFREE_STATIC_ASSERT(LLFREE_TREE_FRAMES <= LLFREE_TREE_FREE_MASK, "tree counter too narrow");
+LLFREE_STATIC_ASSERT((int)LLFREE_TREE_FRAMES <= (int)LLFREE_TREE_FREE_MASK, "tree counter too narrow");
 LLFREE_STATIC_ASSERT((1u << LLFREE_TREE_ORDER) == LLFREE_TREE_FRAMES, "LLFREE_TREE_HUGE must be 1, 2, 4, 8, 16 or 32");
 
 #endif

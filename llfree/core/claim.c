@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The public get and put. In fast mode, order 0, both are usually one CAS on the claim word of the slot: a half row of
+ * 32 frames and the mask of those that are claimed from the bitfield and free for the next get.
+ * Why a claim is sound: its frames are set in the bitfield and counted out, so nobody else finds them, and their child
+ * is neither whole nor huge nor evicted. A claim word with frames in it says all there is to know, so taking from
+ * or adding to one that has come back with the same value is harmless. Replacing a claim is decided by what was
+ * read elsewhere (a reservation, an online tree); there the generation, bumped by every drain, tells. Keeps A1, A9. */
+#include "core/core.h"
+
+/* Refill: frames of one half row; the first for the caller, the rest into the claim, all or nothing. */
+static llfree_err get_refill(const llfree_t *self, llfree_request request, llfree_slot *slot, uint64_t claim, uint64_t *frame)
+{
+	llf_run run;
+	llfree_err err = llf_get_loose(self, request, LLFREE_HALF_FRAMES, LLFREE_HALF_FRAMES, &run);
+	if (err != LLFREE_OK)
+		return err;
+	unsigned first = llf_lowest(run.mask);
+	*frame = llf_row_frame(run.row) + first;
+	uint64_t rest = run.mask & (run.mask - 1);
+	if (!rest)
+		return LLFREE_OK;
+	unsigned upper = first >= LLFREE_HALF_FRAMES;
+	uint64_t next = claim_make(claim, run.row * 2 + upper, (uint32_t)(rest >> (upper * LLFREE_HALF_FRAMES)));
+	/* claim was read before the reservation: if a drain came between, this fails */
+	if (claim_mask(claim) || !llf_u64_cas_acqrel(&slot->claim, &claim, next))
+		(void)llf_put_loose(self, slot, run.row, rest, true);
+	return LLFREE_OK;
+}
+
+llfree_err llfree_get(const llfree_t *self, llfree_request request, uint64_t *frame)
+{
+	if (LLF_LIKELY(request.order == 0)) {
+		if (LLF_UNLIKELY(request.class_idx >= self->classes))
+			return LLFREE_ERR_INVAL;
+		if (!llf_exact(self)) {
+			llfree_slot *slot = llf_slot(self, request.cpu, request.class_idx);
+			uint64_t word = llf_u64_load_acquire(&slot->claim);
+			/* STATE claim mask(m) -> mask(m without its lowest frame); LP the CAS */
+			while (LLF_LIKELY(claim_mask(word))) {
+				uint64_t next = word & (word - 1); /* the mask is the low half */
+				if (LLF_LIKELY(llf_u64_cas_acqrel(&slot->claim, &word, next))) {
+					*frame = claim_half(word) * LLFREE_HALF_FRAMES + llf_lowest(claim_mask(word));
+					return LLFREE_OK;
+				}
+			}
+			return get_refill(self, request, slot, word, frame);
+		}
+	}
+	llf_run run;
+	llfree_err err = request.order ? llf_get_run(self, request, &run) :
+					 llf_get_loose(self, request, LLFREE_ROW_FRAMES, 1, &run);
+	if (err == LLFREE_OK)
+		*frame = llf_run_frame(&run);
+	return err;
+}
+
+/* May frames of this child be cached? Not while it is taken as one, and an owned frame can't be evicted. */
+static bool child_cacheable(const llfree_t *self, uint64_t child_idx)
+{
+	return !(llf_child_load_relaxed(&self->children[child_idx]) & (LLFREE_CHILD_HUGE | LLFREE_CHILD_EVICTED));
+}
+
+/* STATE claim(old half, m) -> claim(this half, the frame); m goes back through the rows
+ * LP    the CAS; the tree was online after the claim was read, so an offline since then has bumped the generation */
+static bool put_adopt(const llfree_t *self, llfree_slot *slot, uint64_t claim, uint64_t frame)
+{
+	uint64_t half = llf_half_of(frame);
+	if (!(llf_row_load_relaxed(&self->rows[llf_row_of(frame)]) >> (frame % LLFREE_ROW_FRAMES) & 1) ||
+	    !child_cacheable(self, llf_child_of(frame)) ||
+	    tree_offline(llf_tree_load_acquire(&self->trees[llf_tree_of(frame)])))
+		return false;
+	uint64_t old = claim;
+	if (!llf_u64_cas_acqrel(&slot->claim, &claim, claim_make(old, half, 1u << frame % LLFREE_HALF_FRAMES)))
+		return false;
+	uint64_t row = claim_half(old) / 2;
+	uint64_t mask = (uint64_t)claim_mask(old) << (claim_half(old) % 2 * LLFREE_HALF_FRAMES);
+	if (mask && row < self->n_rows)
+		(void)llf_put_loose(self, slot, row, mask, true);
+	return true;
+}
+
+/* Put one frame through the claim. LLFREE_ERR_COUNT: the claim can't take it, go the long way. */
+static llfree_err put_claim(const llfree_t *self, llfree_slot *slot, uint64_t frame)
+{
+	uint64_t half = llf_half_of(frame);
+	uint32_t bit = 1u << frame % LLFREE_HALF_FRAMES;
+	uint64_t word = llf_u64_load_acquire(&slot->claim);
+	while (LLF_LIKELY(claim_half(word) == half)) {
+		uint64_t row = llf_row_load_relaxed(&self->rows[llf_row_of(frame)]);
+		if (LLF_UNLIKELY((claim_mask(word) & bit) || !(row >> (frame % LLFREE_ROW_FRAMES) & 1)))
+			return LLFREE_ERR_STATE;
+		/* With a frame in the mask the child can't be huge; without, the claim may be a leftover of before. */
+		if (!claim_mask(word) && !child_cacheable(self, llf_child_of(frame)))
+			return LLFREE_ERR_COUNT;
+		if (LLF_LIKELY(llf_u64_cas_acqrel(&slot->claim, &word, word | bit)))
+			return LLFREE_OK;
+	}
+	uint32_t mark = (uint32_t)half + 1;
+	if (llf_u32_load_relaxed(&slot->last_put) != mark)
+		llf_u32_store_relaxed(&slot->last_put, mark);
+	else if (put_adopt(self, slot, word, frame))
+		return LLFREE_OK;
+	return LLFREE_ERR_COUNT;
+}
+
+llfree_err llfree_put(const llfree_t *self, llfree_request request, uint64_t frame)
+{
+	if (LLF_UNLIKELY(frame >= self->frames))
+		return LLFREE_ERR_INVAL;
+	uint32_t tree = llf_tree_load_relaxed(&self->trees[llf_tree_of(frame)]);
+	llfree_slot *slot = llf_slot(self, request.cpu, llf_known_class(self, tree_class(tree)));
+	if (LLF_LIKELY(request.order == 0)) {
+		llfree_err err = llf_exact(self) ? LLFREE_ERR_COUNT : put_claim(self, slot, frame);
+		if (LLF_LIKELY(err != LLFREE_ERR_COUNT))
+			return err;
+		return llf_put_loose(self, slot, llf_row_of(frame), UINT64_C(1) << frame % LLFREE_ROW_FRAMES, false);
+	}
+	if (request.order > LLFREE_MAX_ORDER || frame % (UINT64_C(1) << request.order) ||
+	    self->frames - frame < UINT64_C(1) << request.order)
+		return LLFREE_ERR_INVAL;
+	return llf_put_run(self, slot, frame, request.order, false);
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The host's transitions on guest words. The guest is not trusted: each word is read once per step and checked, retries
+ * are bounded, nothing read here is used as an index without a check. Keeps A8, H4; memory is the monitor's business. */
+#include "core/core.h"
+
+enum { LLF_HOST_TRIES = 16 };
+
+/* Bounded: the host must not spin on a word that a guest keeps changing. */
+static bool child_set(llfree_child_cell *cell, uint16_t from, uint16_t to)
+{
+	return llf_child_cas_acqrel(cell, &from, to);
+}
+
+llfree_err llfree_reclaim_soft(const llfree_t *self, uint64_t huge_idx)
+{
+	if (huge_idx >= self->n_children)
+		return LLFREE_ERR_INVAL;
+	if (tree_reserved(llf_tree_load_relaxed(&self->trees[huge_idx / LLFREE_TREE_HUGE])))
+		return LLFREE_ERR_STATE;
+	bool done = child_set(&self->children[huge_idx], LLFREE_HUGE_FRAMES, LLFREE_HUGE_FRAMES | LLFREE_CHILD_EVICTED);
+	return done ? LLFREE_OK : LLFREE_ERR_STATE;
+}
+
+/* STATE reservation free(n) -> free(n-512), if it still lies in this tree
+ * LP    the CAS: position and count are one word */
+static bool take_from_reservations(const llfree_t *self, uint64_t tree_idx, llfree_slot **holder)
+{
+	uint64_t n_slots = (uint64_t)self->cpus * self->classes;
+	*holder = NULL;
+	for (uint64_t i = 0; i < n_slots; i++) {
+		llfree_slot *slot = &self->slots[i];
+		uint64_t word = llf_u64_load_acquire(&slot->reservation);
+		for (unsigned tries = 0; tries < LLF_HOST_TRIES; tries++) {
+			if (!res_present(word) || llf_tree_of_row(res_row(word)) != tree_idx)
+				break;
+			*holder = slot;
+			if (res_free(word) < LLFREE_HUGE_FRAMES)
+				break;
+			if (llf_u64_cas_acqrel(&slot->reservation, &word, word - LLFREE_HUGE_FRAMES))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Count a huge frame out of the upper level, wherever its count is. */
+static llfree_err take_upper(const llfree_t *self, uint64_t tree_idx)
+{
+	for (unsigned tries = 0; tries < LLF_HOST_TRIES; tries++) {
+		llfree_err err = llf_tree_take(self, tree_idx, LLFREE_HUGE_FRAMES, LLF_NO_CLASS);
+		if (err != LLFREE_ERR_STATE)
+			return err;
+		llfree_slot *holder;
+		if (take_from_reservations(self, tree_idx, &holder))
+			return LLFREE_OK;
+		if (!holder)
+			return LLFREE_ERR_STATE;
+		llf_slot_drain(self, holder); /* part in the tree, part in the reservation: bring them together */
+	}
+	return LLFREE_ERR_STATE;
+}
+
+llfree_err llfree_reclaim_hard(const llfree_t *self, uint64_t huge_idx, bool *was_evicted)
+{
+	if (huge_idx >= self->n_children)
+		return LLFREE_ERR_INVAL;
+	uint64_t tree_idx = huge_idx / LLFREE_TREE_HUGE;
+	llfree_child_cell *child = &self->children[huge_idx];
+	uint16_t seen = llf_child_load_relaxed(child);
+	if (tree_offline(llf_tree_load_acquire(&self->trees[tree_idx])))
+		return LLFREE_ERR_OFFLINE;
+	if (!child_whole(seen))
+		return LLFREE_ERR_STATE;
+	llfree_err err = take_upper(self, tree_idx);
+	if (err != LLFREE_OK)
+		return err;
+	if (!llf_child_reclaim(child, &seen)) {
+		llf_tree_give(self, tree_idx, LLFREE_HUGE_FRAMES);
+		return LLFREE_ERR_STATE;
+	}
+	llf_rows_fill(self, huge_idx);
+	*was_evicted = child_evicted(seen);
+	return LLFREE_OK;
+}
+
+llfree_err llfree_return(const llfree_t *self, uint64_t huge_idx)
+{
+	if (huge_idx >= self->n_children)
+		return LLFREE_ERR_INVAL;
+	if (!llf_child_open_huge(&self->children[huge_idx], true))
+		return LLFREE_ERR_STATE;
+	for (uint64_t i = 0; i < LLFREE_HUGE_ROWS; i++)
+		llf_row_store_relaxed(&self->rows[huge_idx * LLFREE_HUGE_ROWS + i], 0);
+	if (!child_set(&self->children[huge_idx], LLFREE_CHILD_EVICTED, LLFREE_CHILD_EVICTED | LLFREE_HUGE_FRAMES))
+		return LLFREE_ERR_CORRUPT;
+	llf_tree_give(self, huge_idx / LLFREE_TREE_HUGE, LLFREE_HUGE_FRAMES);
+	return LLFREE_OK;
+}
+
+llfree_err llfree_install(const llfree_t *self, uint64_t huge_idx)
+{
+	if (huge_idx >= self->n_children)
+		return LLFREE_ERR_INVAL;
+	llfree_child_cell *child = &self->children[huge_idx];
+	uint16_t word = llf_child_load_relaxed(child);
+	for (unsigned tries = 0; tries < LLFREE_HUGE_FRAMES; tries++) {
+		if (!child_evicted(word))
+			return LLFREE_ERR_STATE;
+		/* The guest may go on taking frames of it beside this; each try lost is a frame taken or rolled back. */
+		if (llf_child_cas_acqrel(child, &word, (uint16_t)(word & ~LLFREE_CHILD_EVICTED)))
+			return LLFREE_OK;
+	}
+	return LLFREE_ERR_CORRUPT;
+}
+
+size_t llfree_find_free_huge(const llfree_t *self, bool skip_evicted, bool skip_reserved, uint64_t *cursor,
+			     uint64_t *huge_idx, size_t max_huge)
+{
+	size_t n = 0;
+	uint64_t i = *cursor;
+	while (i < self->n_children && n < max_huge) {
+		uint64_t tree_idx = i / LLFREE_TREE_HUGE;
+		uint64_t end = llf_tree_end_child(self, tree_idx);
+		uint32_t tree = llf_tree_load_relaxed(&self->trees[tree_idx]);
+		if (tree_offline(tree) || (skip_reserved && tree_reserved(tree))) {
+			i = end;
+			continue;
+		}
+		for (; i < end && n < max_huge; i++) {
+			uint16_t word = llf_child_load_relaxed(&self->children[i]);
+			if (child_whole(word) && !(skip_evicted && child_evicted(word)))
+				huge_idx[n++] = i;
+		}
+	}
+	*cursor = i;
+	return n;
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Which tree next. Each CPU looks into its own share of the trees first, so that CPUs stay on different cache lines, and
+ * there reserves the fullest tree that still has reserve_min_frames free: allocations gather in few trees, the others
+ * empty out and become huge frames again (best fit). One pass over tree words, 16 to a cache line, per reservation.
+ * Keeps A5 (sweep looks everywhere) and A9 (offline trees are never candidates). */
+#include "core/core.h"
+
+enum { LLF_CHUNK_TREES = 512 }; /* candidates are compared within a chunk, so that huge memories don't cost more */
+
+/* In the order in which they are preferred. */
+enum { RANK_PARTIAL, RANK_EMPTY, RANK_FOREIGN, RANK_LOW, RANK_FOREIGN_LOW, RANKS };
+
+typedef struct {
+	uint64_t tree_idx[RANKS];
+	unsigned score[RANKS]; /* lower is better; UINT_MAX: none */
+} candidates;
+
+typedef struct {
+	const llfree_t *self;
+	const uint8_t *rule;
+	unsigned order, need, min_frames;
+} search;
+
+/* Is there a huge run, by the children's words? Smaller orders find out when they try. */
+static bool tree_fits(const search *s, uint64_t tree_idx)
+{
+	if (s->order < LLFREE_HUGE_ORDER)
+		return true;
+	llf_run run;
+	return llf_lower_find(s->self, tree_idx * LLF_TREE_ROWS, llf_tree_end_child(s->self, tree_idx) * LLFREE_HUGE_ROWS,
+			      s->order, &run);
+}
+
+static void consider(const search *s, uint64_t tree_idx, uint32_t word, candidates *best)
+{
+	unsigned free_frames = tree_free(word);
+	unsigned rule = s->rule[llf_known_class(s->self, tree_class(word))];
+	unsigned rank, score = free_frames;
+	if (free_frames == llf_tree_capacity(s->self, tree_idx)) {
+		rank = RANK_EMPTY;
+		score = 0; /* the first one */
+	} else if (rule == LLFREE_NEVER) {
+		return;
+	} else if (free_frames >= s->min_frames) {
+		rank = rule == LLFREE_MATCH ? RANK_PARTIAL : RANK_FOREIGN;
+	} else {
+		rank = rule == LLFREE_MATCH ? RANK_LOW : RANK_FOREIGN_LOW;
+		score = LLFREE_TREE_FRAMES - free_frames; /* nearly full memory: what gives most */
+	}
+	if (score < best->score[rank] && tree_fits(s, tree_idx)) {
+		best->score[rank] = score;
+		best->tree_idx[rank] = tree_idx;
+	}
+}
+
+static bool scan_chunk(const search *s, uint64_t first, uint64_t end, candidates *best)
+{
+	const llfree_tree_cell *trees = s->self->trees;
+	for (uint64_t i = first; i < end; i++) {
+		uint32_t word = llf_tree_load_relaxed(&trees[i]);
+		if (!(word & (LLFREE_TREE_RESERVED | LLFREE_TREE_OFFLINE)) && tree_free(word) >= s->need)
+			consider(s, i, word, best);
+	}
+	return best->score[RANK_PARTIAL] != UINT32_MAX || best->score[RANK_EMPTY] != UINT32_MAX;
+}
+
+/* The trees of one CPU: [first, end), never empty. */
+static void own_share(const llfree_t *self, uint32_t cpu, uint64_t *first, uint64_t *end)
+{
+	cpu %= self->cpus;
+	*first = self->n_trees * cpu / self->cpus;
+	*end = self->n_trees * (cpu + 1) / self->cpus;
+	if (*end == *first)
+		*end = *first + 1;
+}
+
+/* Scan [first, end) in chunks, beginning with the one that holds start, wrapping once. */
+static bool scan_range(const search *s, uint64_t first, uint64_t end, uint64_t start, candidates *best)
+{
+	uint64_t n_chunks = (end - first + LLF_CHUNK_TREES - 1) / LLF_CHUNK_TREES;
+	uint64_t chunk = start >= first && start < end ? (start - first) / LLF_CHUNK_TREES : 0;
+	for (uint64_t i = 0; i < n_chunks; i++, chunk = chunk + 1 == n_chunks ? 0 : chunk + 1) {
+		uint64_t chunk_first = first + chunk * LLF_CHUNK_TREES;
+		if (scan_chunk(s, chunk_first, llf_min(chunk_first + LLF_CHUNK_TREES, end), best))
+			return true;
+	}
+	return false;
+}
+
+/* STATE tree free(n), not reserved, online --reserve--> free(0), reserved, class by the table; n is the caller's
+ * LP    the successful CAS. All outputs come from the word that it replaced, none from an earlier attempt. */
+static bool tree_reserve(const search *s, uint64_t tree_idx, unsigned class_idx, unsigned *free_frames)
+{
+	llfree_tree_cell *cell = &s->self->trees[tree_idx];
+	uint32_t word = llf_tree_load_relaxed(cell);
+	uint32_t next;
+	do {
+		if (tree_reserved(word) || tree_offline(word) || tree_free(word) < s->need)
+			return false;
+		unsigned rule = s->rule[llf_known_class(s->self, tree_class(word))];
+		next = tree_with_free(word, 0) | LLFREE_TREE_RESERVED;
+		if (tree_free(word) == llf_tree_capacity(s->self, tree_idx) || rule == LLFREE_DEMOTE)
+			next = tree_with_class(next, class_idx);
+		else if (rule == LLFREE_NEVER)
+			return false;
+	} while (!llf_tree_cas_acqrel(cell, &word, next));
+	*free_frames = tree_free(word);
+	return true;
+}
+
+bool llf_reserve_best(const llfree_t *self, llfree_slot *slot, uint32_t cpu, unsigned class_idx, unsigned order)
+{
+	unsigned need = 1u << order;
+	search s = { self, self->rule[class_idx], order, need, (unsigned)llf_min(UINT32_MAX, self->reserve_min_frames) };
+	if (s.min_frames < need)
+		s.min_frames = need;
+	uint64_t old = llf_u64_load_acquire(&slot->reservation);
+	uint64_t first, end, start = llf_tree_of_row(res_row(old));
+	own_share(self, cpu, &first, &end);
+
+	candidates best;
+	for (unsigned rank = 0; rank < RANKS; rank++)
+		best.score[rank] = UINT32_MAX;
+	if (!scan_range(&s, first, end, start, &best) && !scan_range(&s, end, self->n_trees, start, &best))
+		(void)scan_range(&s, 0, first, start, &best);
+
+	for (unsigned rank = 0; rank < RANKS; rank++) {
+		unsigned free_frames;
+		if (best.score[rank] == UINT32_MAX || !tree_reserve(&s, best.tree_idx[rank], class_idx, &free_frames))
+			continue;
+		/* Until the CAS the tree is nobody's but ours; the CAS makes it the slot's. It fails if another thread
+		 * gave the slot a tree, used the old one, or drained: then this one goes back as it was. */
+		uint64_t next = res_make(old, best.tree_idx[rank] * LLF_TREE_ROWS, free_frames);
+		if (!llf_u64_cas_acqrel(&slot->reservation, &old, next))
+			llf_tree_unreserve(self, best.tree_idx[rank], free_frames);
+		else if (res_present(old) && res_row(old) < self->n_rows)
+			llf_tree_unreserve(self, llf_tree_of_row(res_row(old)), res_free(old));
+		return true;
+	}
+	return false;
+}
+
+/* One tree, candidate by candidate: upper count first, then the lower level. */
+static bool sweep_tree(const search *s, uint64_t tree_idx, unsigned new_class, llf_run *run)
+{
+	const llfree_t *self = s->self;
+	uint64_t row = tree_idx * LLF_TREE_ROWS, end = llf_tree_end_child(self, tree_idx) * LLFREE_HUGE_ROWS;
+	if (!llf_lower_find(self, row, end, s->order, run) ||
+	    llf_tree_take(self, tree_idx, s->need, new_class) != LLFREE_OK)
+		return false;
+	while (llf_lower_find(self, row, end, s->order, run)) {
+		if (llf_lower_take(self, run, s->order))
+			return true;
+		row = run->row + 1;
+	}
+	llf_tree_give(self, tree_idx, s->need);
+	return false;
+}
+
+bool llf_sweep(const llfree_t *self, uint32_t cpu, unsigned class_idx, unsigned order, llf_run *run)
+{
+	static const uint8_t passes[] = { LLFREE_MATCH, LLFREE_STEAL, LLFREE_DEMOTE };
+	search s = { self, self->rule[class_idx], order, 1u << order, 0 };
+	uint64_t first, end;
+	own_share(self, cpu, &first, &end);
+	for (unsigned pass = 0; pass < sizeof(passes); pass++) {
+		for (uint64_t i = 0; i < self->n_trees; i++) {
+			uint64_t tree_idx = first + i < self->n_trees ? first + i : first + i - self->n_trees;
+			uint32_t word = llf_tree_load_relaxed(&self->trees[tree_idx]);
+			bool whole = tree_free(word) == llf_tree_capacity(self, tree_idx);
+			unsigned rule = s.rule[llf_known_class(self, tree_class(word))];
+			unsigned as = whole ? LLFREE_MATCH : rule;
+			if (tree_free(word) < s.need || tree_offline(word) || as != passes[pass])
+				continue;
+			unsigned new_class = whole || as == LLFREE_DEMOTE ? class_idx : LLF_NO_CLASS;
+			if (sweep_tree(&s, tree_idx, new_class, run))
+				return true;
+		}
+	}
+	return false;
+}

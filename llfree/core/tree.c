@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The word of a tree: free frames that no slot has reserved, class, reserved, offline. Every change is a CAS that
+ * carries the other fields over, so offline stays (A9) and a reservation is never cut from under its slot. */
+#include "core/core.h"
+
+static void tree_add(const llfree_t *self, uint64_t tree_idx, unsigned k_frames, uint32_t clear)
+{
+	llfree_tree_cell *cell = &self->trees[tree_idx];
+	uint32_t word = llf_tree_load_relaxed(cell);
+	uint32_t next;
+	do {
+		/* Clamped: only a hostile region can get here with more than the tree has. */
+		unsigned sum = (unsigned)llf_min(tree_free(word) + (uint64_t)k_frames, llf_tree_capacity(self, tree_idx));
+		next = tree_with_free(word, sum) & ~clear;
+	} while (!llf_tree_cas_acqrel(cell, &word, next));
+}
+
+void llf_tree_give(const llfree_t *self, uint64_t tree_idx, unsigned k_frames)
+{
+	tree_add(self, tree_idx, k_frames, 0);
+}
+
+void llf_tree_unreserve(const llfree_t *self, uint64_t tree_idx, unsigned k_frames)
+{
+	tree_add(self, tree_idx, k_frames, LLFREE_TREE_RESERVED);
+}
+
+llfree_err llf_tree_take(const llfree_t *self, uint64_t tree_idx, unsigned k_frames, unsigned class_idx)
+{
+	llfree_tree_cell *cell = &self->trees[tree_idx];
+	uint32_t word = llf_tree_load_relaxed(cell);
+	uint32_t next;
+	do {
+		if (tree_offline(word))
+			return LLFREE_ERR_OFFLINE;
+		if (tree_free(word) < k_frames)
+			return LLFREE_ERR_STATE;
+		next = word - k_frames;
+		if (class_idx < LLF_NO_CLASS)
+			next = tree_with_class(next, class_idx);
+	} while (!llf_tree_cas_acqrel(cell, &word, next));
+	return LLFREE_OK;
+}
