@@ -10,6 +10,7 @@
 
 #define LLF_LIKELY(x) __builtin_expect(!!(x), 1)
 #define LLF_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define LLF_NOINLINE __attribute__((noinline)) /* keeps the register saves of a long way out of the short one */
 /* Cheap checks of what this library itself established; never on a word that a guest can write. */
 #ifdef LLF_DEBUG
 #define LLF_ASSERT(x) ((x) ? (void)0 : __builtin_trap())
@@ -63,6 +64,12 @@ static inline uint64_t llf_free_run(uint64_t row, unsigned order)
 		start &= start >> (1u << i);
 	start &= aligned[order];
 	return start ? llf_run_mask(order) << llf_lowest(start) : 0;
+}
+
+/* The next multiple of unit, a power of two. */
+static inline uint64_t llf_align_up(uint64_t value, uint64_t unit)
+{
+	return (value + unit - 1) & ~(unit - 1);
 }
 
 static inline uint64_t llf_min(uint64_t a, uint64_t b)

@@ -7,28 +7,6 @@
 
 enum { LLF_RESERVE_TRIES = 4, LLF_TAKE_TRIES = 8 };
 
-/* What to look for: loose frames (width 32 or 64, at most max_frames of them), or with width 0 a run of 2^order. */
-typedef struct {
-	unsigned order, width, max_frames;
-} want;
-
-static bool find(const llfree_t *self, const want *w, uint64_t from_row, uint64_t end_row, llf_run *run)
-{
-	return w->width ? llf_lower_find_loose(self, from_row, end_row, w->width, run) :
-			  llf_lower_find(self, from_row, end_row, w->order, run);
-}
-
-/* Take what find saw. What could not be taken of its k_frames is in *missed. */
-static void take(const llfree_t *self, const want *w, llf_run *run, unsigned *missed)
-{
-	unsigned k = run->k_frames;
-	if (w->width)
-		llf_lower_take_loose(self, run);
-	else if (!llf_lower_take(self, run, w->order))
-		run->k_frames = 0;
-	*missed = k - run->k_frames;
-}
-
 /* The reservation has run out: add what was freed into its tree meanwhile, if that is worth it.
  * STATE tree free(n), reserved -> free(0); reservation free(r) -> free(r+n) if it is still the word that was seen
  * UNDO  give n, and only n, back to the tree */
@@ -50,44 +28,106 @@ static bool sync_reservation(const llfree_t *self, llfree_slot *slot, uint64_t s
 	return true; /* someone else changed the slot: look again */
 }
 
+/* The slot's reservation, if it is there and has, or gets from its tree, the frames. *word is the reservation. */
+static bool reservation_with(const llfree_t *self, llfree_slot *slot, unsigned need, uint64_t *word)
+{
+	for (unsigned tries = 0; tries < LLF_TAKE_TRIES; tries++) {
+		*word = llf_u64_load_acquire(&slot->reservation);
+		if (!res_present(*word) || res_row(*word) >= self->n_rows)
+			return false;
+		if (res_free(*word) >= need)
+			return true;
+		if (!sync_reservation(self, slot, *word, need))
+			return false;
+	}
+	return false;
+}
+
 /* STATE reservation free(n) -> free(n-k), and its row moves to where the frames are, in one CAS; then child, then rows
  * UNDO  what the lower level did not give goes back to reservation or tree */
-static bool take_reserved(const llfree_t *self, llfree_slot *slot, const want *w, llf_run *run)
+static bool take_run(const llfree_t *self, llfree_slot *slot, unsigned order, llf_run *run)
 {
-	unsigned need = 1u << w->order;
-	uint64_t word = llf_u64_load_acquire(&slot->reservation);
-	for (unsigned tries = 0; tries < LLF_TAKE_TRIES;) {
-		if (!res_present(word) || res_row(word) >= self->n_rows)
-			return false;
-		if (res_free(word) < need) {
-			if (!sync_reservation(self, slot, word, need))
-				return false;
-			word = llf_u64_load_acquire(&slot->reservation);
-			tries++;
-			continue;
-		}
+	uint64_t word;
+	for (unsigned tries = 0; tries < LLF_TAKE_TRIES && reservation_with(self, slot, 1u << order, &word);) {
 		uint64_t tree_idx = llf_tree_of_row(res_row(word));
 		uint64_t end = llf_tree_end_child(self, tree_idx) * LLFREE_HUGE_ROWS;
-		if (!find(self, w, res_row(word), end, run) && !find(self, w, tree_idx * LLF_TREE_ROWS, end, run))
+		if (!llf_lower_find(self, res_row(word), end, order, run) &&
+		    !llf_lower_find(self, tree_idx * LLF_TREE_ROWS, end, order, run))
 			return false;
-		if (w->width) {
-			unsigned k = (unsigned)llf_min(run->k_frames, llf_min(w->max_frames, res_free(word)));
-			if (k < run->k_frames)
-				run->mask = llf_lowest_bits(run->mask, k);
-			run->k_frames = k;
-		}
-		uint64_t next = res_make(word, run->row, res_free(word) - run->k_frames);
-		if (!llf_u64_cas_acqrel(&slot->reservation, &word, next))
+		if (!llf_u64_cas_acqrel(&slot->reservation, &word, res_make(word, run->row, res_free(word) - (1u << order))))
 			continue; /* lock-free: someone else took or gave */
-		unsigned missed;
-		take(self, w, run, &missed);
-		if (missed)
-			llf_upper_give(self, slot, tree_idx, missed);
-		if (run->k_frames)
+		if (llf_lower_take(self, run, order))
 			return true;
-		word = llf_u64_load_acquire(&slot->reservation);
+		llf_upper_give(self, slot, tree_idx, 1u << order);
 		tries++;
 	}
+	return false;
+}
+
+/* The same for up to max_frames of one row or half row: as many as there are. */
+static bool take_loose(const llfree_t *self, llfree_slot *slot, unsigned width, unsigned max_frames, llf_run *run)
+{
+	uint64_t word;
+	for (unsigned tries = 0; tries < LLF_TAKE_TRIES && reservation_with(self, slot, 1, &word);) {
+		uint64_t tree_idx = llf_tree_of_row(res_row(word));
+		uint64_t end = llf_tree_end_child(self, tree_idx) * LLFREE_HUGE_ROWS;
+		if (!llf_lower_find_loose(self, res_row(word), end, width, run) &&
+		    !llf_lower_find_loose(self, tree_idx * LLF_TREE_ROWS, end, width, run))
+			return false;
+		unsigned k = (unsigned)llf_min(run->k_frames, llf_min(max_frames, res_free(word)));
+		if (LLF_UNLIKELY(k < run->k_frames)) {
+			run->mask = llf_lowest_bits(run->mask, k);
+			run->k_frames = k;
+		}
+		if (!llf_u64_cas_acqrel(&slot->reservation, &word, res_make(word, run->row, res_free(word) - k)))
+			continue;
+		llf_lower_take_loose(self, run);
+		if (LLF_UNLIKELY(run->k_frames < k))
+			llf_upper_give(self, slot, tree_idx, k - run->k_frames);
+		if (LLF_LIKELY(run->k_frames))
+			return true;
+		tries++;
+	}
+	return false;
+}
+
+/* One frame from the row that the reservation points to: the common case without a claim, three CASes and no search.
+ * Order and undo as in take_run. @return false: take the long way. */
+static bool take_frame_here(const llfree_t *self, llfree_slot *slot, llf_run *run)
+{
+	uint64_t word = llf_u64_load_acquire(&slot->reservation);
+	uint64_t row = res_row(word);
+	if (!res_present(word) || !res_free(word) || row >= self->n_rows)
+		return false;
+	uint64_t bits = llf_row_load_relaxed(&self->rows[row]);
+	uint16_t count = llf_child_load_relaxed(&self->children[row / LLFREE_HUGE_ROWS]);
+	if (bits == UINT64_MAX || !child_has(count, 1) || child_evicted(count) ||
+	    !llf_u64_cas_acqrel(&slot->reservation, &word, word - 1))
+		return false;
+	*run = (llf_run){ .row = row, .mask = ~bits & (bits + 1), .k_frames = 1 };
+	if (LLF_LIKELY(llf_lower_take(self, run, 0)))
+		return true;
+	llf_upper_give(self, slot, llf_tree_of_row(row), 1);
+	return false;
+}
+
+/* The huge frame that the reservation points to, and on to the next one: two CASes and no search. */
+static bool take_huge_here(const llfree_t *self, llfree_slot *slot, llf_run *run)
+{
+	uint64_t word = llf_u64_load_acquire(&slot->reservation);
+	uint64_t row = res_row(word), tree_idx = llf_tree_of_row(row);
+	if (!res_present(word) || res_free(word) < LLFREE_HUGE_FRAMES || row >= self->n_rows || row % LLFREE_HUGE_ROWS)
+		return false;
+	uint64_t next = row + LLFREE_HUGE_ROWS;
+	if (next >= self->n_rows || llf_tree_of_row(next) != tree_idx)
+		next = row;
+	if (llf_child_load_relaxed(&self->children[row / LLFREE_HUGE_ROWS]) != LLFREE_HUGE_FRAMES ||
+	    !llf_u64_cas_acqrel(&slot->reservation, &word, res_make(word, next, res_free(word) - LLFREE_HUGE_FRAMES)))
+		return false;
+	*run = (llf_run){ .row = row, .k_frames = LLFREE_HUGE_FRAMES };
+	if (LLF_LIKELY(llf_lower_take(self, run, LLFREE_HUGE_ORDER)))
+		return true;
+	llf_upper_give(self, slot, tree_idx, LLFREE_HUGE_FRAMES);
 	return false;
 }
 
@@ -109,34 +149,57 @@ llfree_err llf_install_run(const llfree_t *self, llfree_slot *slot, llf_run *run
 	return LLFREE_OK;
 }
 
-static llfree_err get(const llfree_t *self, llfree_request request, const want *w, llf_run *run)
+/* What to look for: loose frames (width 32 or 64, at most max_frames of them), or with width 0 a run of 2^order. */
+typedef struct {
+	unsigned order, width, max_frames;
+} want;
+
+static bool take(const llfree_t *self, llfree_slot *slot, const want *w, llf_run *run)
 {
-	if (request.class_idx >= self->classes || w->order > LLFREE_MAX_ORDER)
-		return LLFREE_ERR_INVAL;
+	return w->width ? take_loose(self, slot, w->width, w->max_frames, run) : take_run(self, slot, w->order, run);
+}
+
+/* The reservation has not got it: other trees, then all trees, then all trees after everybody gave back. */
+LLF_NOINLINE static llfree_err get_elsewhere(const llfree_t *self, llfree_request request, const want *w, llf_run *run)
+{
 	llfree_slot *slot = llf_slot(self, request.cpu, request.class_idx);
-	bool took = take_reserved(self, slot, w, run);
-	for (unsigned i = 0; !took && i < LLF_RESERVE_TRIES; i++) {
+	for (unsigned i = 0; i < LLF_RESERVE_TRIES; i++) {
 		if (!llf_reserve_best(self, slot, request.cpu, request.class_idx, w->order))
 			break;
-		took = take_reserved(self, slot, w, run);
+		if (take(self, slot, w, run))
+			return LLFREE_OK;
 	}
-	if (!took)
-		took = llf_sweep(self, request.cpu, request.class_idx, w->order, run);
-	if (!took) {
-		llfree_drain_all(self);
-		took = llf_sweep(self, request.cpu, request.class_idx, w->order, run);
-	}
-	if (!took)
-		return LLFREE_ERR_NOMEM;
-	return LLF_UNLIKELY(run->evicted) ? llf_install_run(self, slot, run, w->order) : LLFREE_OK;
+	if (llf_sweep(self, request.cpu, request.class_idx, w->order, run))
+		return LLFREE_OK;
+	llfree_drain_all(self);
+	return llf_sweep(self, request.cpu, request.class_idx, w->order, run) ? LLFREE_OK : LLFREE_ERR_NOMEM;
 }
 
-llfree_err llf_get_loose(const llfree_t *self, llfree_request request, unsigned width, unsigned max_frames, llf_run *run)
+static inline llfree_err get(const llfree_t *self, llfree_request request, want w, llf_run *run)
 {
-	return get(self, request, &(want){ 0, width, max_frames }, run);
+	if (request.class_idx >= self->classes || w.order > LLFREE_MAX_ORDER)
+		return LLFREE_ERR_INVAL;
+	llfree_slot *slot = llf_slot(self, request.cpu, request.class_idx);
+	bool took = false;
+	if (w.max_frames == 1)
+		took = take_frame_here(self, slot, run);
+	else if (w.order == LLFREE_HUGE_ORDER)
+		took = take_huge_here(self, slot, run);
+	took = LLF_LIKELY(took) || take(self, slot, &w, run);
+	if (LLF_UNLIKELY(!took)) {
+		llfree_err err = get_elsewhere(self, request, &w, run);
+		if (err != LLFREE_OK)
+			return err;
+	}
+	return LLF_UNLIKELY(run->evicted) ? llf_install_run(self, slot, run, w.order) : LLFREE_OK;
 }
 
-llfree_err llf_get_run(const llfree_t *self, llfree_request request, llf_run *run)
+LLF_NOINLINE llfree_err llf_get_loose(const llfree_t *self, llfree_request request, unsigned width, unsigned max_frames, llf_run *run)
 {
-	return get(self, request, &(want){ request.order, 0, 0 }, run);
+	return get(self, request, (want){ 0, width, max_frames }, run);
+}
+
+LLF_NOINLINE llfree_err llf_get_run(const llfree_t *self, llfree_request request, llf_run *run)
+{
+	return get(self, request, (want){ request.order, 0, 0 }, run);
 }

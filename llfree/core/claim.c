@@ -9,7 +9,8 @@
 #include "core/core.h"
 
 /* Refill: frames of one half row; the first for the caller, the rest into the claim, all or nothing. */
-static llfree_err get_refill(const llfree_t *self, llfree_request request, llfree_slot *slot, uint64_t claim, uint64_t *frame)
+LLF_NOINLINE static llfree_err get_refill(const llfree_t *self, llfree_request request, llfree_slot *slot,
+						 uint64_t claim, uint64_t *frame)
 {
 	llf_run run;
 	llfree_err err = llf_get_loose(self, request, LLFREE_HALF_FRAMES, LLFREE_HALF_FRAMES, &run);
@@ -28,31 +29,34 @@ static llfree_err get_refill(const llfree_t *self, llfree_request request, llfre
 	return LLFREE_OK;
 }
 
-llfree_err llfree_get(const llfree_t *self, llfree_request request, uint64_t *frame)
+/* Runs, and single frames in exact mode. */
+LLF_NOINLINE static llfree_err get_long(const llfree_t *self, llfree_request request, uint64_t *frame)
 {
-	if (LLF_LIKELY(request.order == 0)) {
-		if (LLF_UNLIKELY(request.class_idx >= self->classes))
-			return LLFREE_ERR_INVAL;
-		if (!llf_exact(self)) {
-			llfree_slot *slot = llf_slot(self, request.cpu, request.class_idx);
-			uint64_t word = llf_u64_load_acquire(&slot->claim);
-			/* STATE claim mask(m) -> mask(m without its lowest frame); LP the CAS */
-			while (LLF_LIKELY(claim_mask(word))) {
-				uint64_t next = word & (word - 1); /* the mask is the low half */
-				if (LLF_LIKELY(llf_u64_cas_acqrel(&slot->claim, &word, next))) {
-					*frame = claim_half(word) * LLFREE_HALF_FRAMES + llf_lowest(claim_mask(word));
-					return LLFREE_OK;
-				}
-			}
-			return get_refill(self, request, slot, word, frame);
-		}
-	}
 	llf_run run;
 	llfree_err err = request.order ? llf_get_run(self, request, &run) :
 					 llf_get_loose(self, request, LLFREE_ROW_FRAMES, 1, &run);
 	if (err == LLFREE_OK)
 		*frame = llf_run_frame(&run);
 	return err;
+}
+
+llfree_err llfree_get(const llfree_t *self, llfree_request request, uint64_t *frame)
+{
+	if (LLF_UNLIKELY(request.order || llf_exact(self)))
+		return get_long(self, request, frame);
+	if (LLF_UNLIKELY(request.class_idx >= self->classes))
+		return LLFREE_ERR_INVAL;
+	llfree_slot *slot = llf_slot(self, request.cpu, request.class_idx);
+	uint64_t word = llf_u64_load_acquire(&slot->claim);
+	/* STATE claim mask(m) -> mask(m without its lowest frame); LP the CAS */
+	while (LLF_LIKELY(claim_mask(word))) {
+		uint64_t next = word & (word - 1); /* the mask is the low half */
+		if (LLF_LIKELY(llf_u64_cas_acqrel(&slot->claim, &word, next))) {
+			*frame = claim_half(word) * LLFREE_HALF_FRAMES + llf_lowest(claim_mask(word));
+			return LLFREE_OK;
+		}
+	}
+	return get_refill(self, request, slot, word, frame);
 }
 
 /* May frames of this child be cached? Not while it is taken as one, and an owned frame can't be evicted. */
@@ -63,7 +67,7 @@ static bool child_cacheable(const llfree_t *self, uint64_t child_idx)
 
 /* STATE claim(old half, m) -> claim(this half, the frame); m goes back through the rows
  * LP    the CAS; the tree was online after the claim was read, so an offline since then has bumped the generation */
-static bool put_adopt(const llfree_t *self, llfree_slot *slot, uint64_t claim, uint64_t frame)
+LLF_NOINLINE static bool put_adopt(const llfree_t *self, llfree_slot *slot, uint64_t claim, uint64_t frame)
 {
 	uint64_t half = llf_half_of(frame);
 	if (!(llf_row_load_relaxed(&self->rows[llf_row_of(frame)]) >> (frame % LLFREE_ROW_FRAMES) & 1) ||
@@ -80,28 +84,42 @@ static bool put_adopt(const llfree_t *self, llfree_slot *slot, uint64_t claim, u
 	return true;
 }
 
-/* Put one frame through the claim. LLFREE_ERR_COUNT: the claim can't take it, go the long way. */
-static llfree_err put_claim(const llfree_t *self, llfree_slot *slot, uint64_t frame)
+/* Not the claim's half row, or the claim can't take it: adopt the half row on the second such put, else the long way. */
+LLF_NOINLINE static llfree_err put_miss(const llfree_t *self, llfree_slot *slot, uint64_t claim, uint64_t frame)
 {
-	uint64_t half = llf_half_of(frame);
+	uint32_t mark = (uint32_t)llf_half_of(frame) + 1;
+	if (llf_u32_load_relaxed(&slot->last_put) != mark)
+		llf_u32_store_relaxed(&slot->last_put, mark);
+	else if (put_adopt(self, slot, claim, frame))
+		return LLFREE_OK;
+	return llf_put_one(self, slot, frame);
+}
+
+/* Put one frame through the claim. */
+static inline llfree_err put_claim(const llfree_t *self, llfree_slot *slot, uint64_t frame)
+{
 	uint32_t bit = 1u << frame % LLFREE_HALF_FRAMES;
 	uint64_t word = llf_u64_load_acquire(&slot->claim);
-	while (LLF_LIKELY(claim_half(word) == half)) {
+	while (LLF_LIKELY(claim_half(word) == llf_half_of(frame))) {
 		uint64_t row = llf_row_load_relaxed(&self->rows[llf_row_of(frame)]);
 		if (LLF_UNLIKELY((claim_mask(word) & bit) || !(row >> (frame % LLFREE_ROW_FRAMES) & 1)))
 			return LLFREE_ERR_STATE;
 		/* With a frame in the mask the child can't be huge; without, the claim may be a leftover of before. */
-		if (!claim_mask(word) && !child_cacheable(self, llf_child_of(frame)))
-			return LLFREE_ERR_COUNT;
+		if (LLF_UNLIKELY(!claim_mask(word)) && !child_cacheable(self, llf_child_of(frame)))
+			break;
 		if (LLF_LIKELY(llf_u64_cas_acqrel(&slot->claim, &word, word | bit)))
 			return LLFREE_OK;
 	}
-	uint32_t mark = (uint32_t)half + 1;
-	if (llf_u32_load_relaxed(&slot->last_put) != mark)
-		llf_u32_store_relaxed(&slot->last_put, mark);
-	else if (put_adopt(self, slot, word, frame))
-		return LLFREE_OK;
-	return LLFREE_ERR_COUNT;
+	return put_miss(self, slot, word, frame);
+}
+
+LLF_NOINLINE static llfree_err put_long(const llfree_t *self, llfree_slot *slot, unsigned order, uint64_t frame)
+{
+	if (!order)
+		return llf_put_one(self, slot, frame);
+	if (order > LLFREE_MAX_ORDER || frame % (UINT64_C(1) << order) || self->frames - frame < UINT64_C(1) << order)
+		return LLFREE_ERR_INVAL;
+	return llf_put_run(self, slot, frame, order, false);
 }
 
 llfree_err llfree_put(const llfree_t *self, llfree_request request, uint64_t frame)
@@ -110,14 +128,7 @@ llfree_err llfree_put(const llfree_t *self, llfree_request request, uint64_t fra
 		return LLFREE_ERR_INVAL;
 	uint32_t tree = llf_tree_load_relaxed(&self->trees[llf_tree_of(frame)]);
 	llfree_slot *slot = llf_slot(self, request.cpu, llf_known_class(self, tree_class(tree)));
-	if (LLF_LIKELY(request.order == 0)) {
-		llfree_err err = llf_exact(self) ? LLFREE_ERR_COUNT : put_claim(self, slot, frame);
-		if (LLF_LIKELY(err != LLFREE_ERR_COUNT))
-			return err;
-		return llf_put_loose(self, slot, llf_row_of(frame), UINT64_C(1) << frame % LLFREE_ROW_FRAMES, false);
-	}
-	if (request.order > LLFREE_MAX_ORDER || frame % (UINT64_C(1) << request.order) ||
-	    self->frames - frame < UINT64_C(1) << request.order)
-		return LLFREE_ERR_INVAL;
-	return llf_put_run(self, slot, frame, request.order, false);
+	if (LLF_UNLIKELY(request.order || llf_exact(self)))
+		return put_long(self, slot, request.order, frame);
+	return put_claim(self, slot, frame);
 }

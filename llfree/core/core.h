@@ -125,8 +125,8 @@ llf_run llf_run_at(uint64_t frame, unsigned order);
 void llf_rows_fill(const llfree_t *self, uint64_t child_idx);
 /* Give a run back. rollback: also under E, for frames that were never handed out. The tree's count is the caller's. */
 llfree_err llf_lower_give(const llfree_t *self, uint64_t frame, unsigned order, bool rollback);
-/* Give back loose frames of one row. */
-llfree_err llf_lower_give_loose(const llfree_t *self, uint64_t row, uint64_t mask, bool rollback);
+/* Give back k loose frames of one row: those of mask. */
+llfree_err llf_lower_give_loose(const llfree_t *self, uint64_t row, uint64_t mask, unsigned k_frames, bool rollback);
 static inline uint64_t llf_run_frame(const llf_run *run)
 {
 	return llf_row_frame(run->row) + (run->mask ? llf_lowest(run->mask) : 0);
@@ -142,6 +142,7 @@ void llf_slot_drain(const llfree_t *self, llfree_slot *slot);
 void llf_slot_drain_claim(const llfree_t *self, llfree_slot *slot);
 /* Put frames (already out of any claim) back through rows, child and upper level. */
 llfree_err llf_put_loose(const llfree_t *self, llfree_slot *slot, uint64_t row, uint64_t mask, bool rollback);
+llfree_err llf_put_one(const llfree_t *self, llfree_slot *slot, uint64_t frame);
 llfree_err llf_put_run(const llfree_t *self, llfree_slot *slot, uint64_t frame, unsigned order, bool rollback);
 
 /* --- search: which tree next ------------------------------------------------------------------------------------ */

@@ -86,7 +86,7 @@ static llfree_err put_elsewhere(llfree_handle *handle, uint64_t frame, uint64_t 
 		return LLFREE_OK;
 	}
 	llfree_slot *slot = llf_slot(self, handle->cpu, llf_known_class(self, tree_class(tree)));
-	return llf_put_loose(self, slot, row, bit, false);
+	return llf_put_one(self, slot, frame);
 }
 
 llfree_err llfree_handle_put(llfree_handle *handle, uint64_t frame)

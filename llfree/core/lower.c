@@ -14,21 +14,6 @@ static llfree_child_cell *child_of_row(const llfree_t *self, uint64_t row)
 
 /* --- find ------------------------------------------------------------------------------------------------------- */
 
-/* All frames of one row or half row that look free, in one child, from from_row on. */
-static bool find_loose_in_child(const llfree_t *self, uint64_t from_row, uint64_t end_row, unsigned width, llf_run *run)
-{
-	for (uint64_t row = from_row; row < end_row; row++) {
-		uint64_t open = ~llf_row_load_relaxed(&self->rows[row]);
-		if (!open)
-			continue;
-		if (width == LLFREE_HALF_FRAMES)
-			open = (uint32_t)open ? (uint32_t)open : open;
-		*run = (llf_run){ .row = row, .mask = open, .k_frames = llf_popcount(open) };
-		return true;
-	}
-	return false;
-}
-
 /* An aligned run of orders 0..8 in one child. */
 static bool find_run_in_child(const llfree_t *self, uint64_t from_row, uint64_t end_row, unsigned order, llf_run *run)
 {
@@ -43,7 +28,7 @@ static bool find_run_in_child(const llfree_t *self, uint64_t from_row, uint64_t 
 		return false;
 	}
 	uint64_t n_rows = UINT64_C(1) << (order - LLF_WHOLE_ROW_ORDER);
-	for (uint64_t row = (from_row + n_rows - 1) / n_rows * n_rows; row + n_rows <= end_row; row += n_rows) {
+	for (uint64_t row = llf_align_up(from_row, n_rows); row + n_rows <= end_row; row += n_rows) {
 		uint64_t taken = 0;
 		for (uint64_t i = 0; i < n_rows; i++)
 			taken |= llf_row_load_relaxed(&self->rows[row + i]);
@@ -62,7 +47,7 @@ static bool find_children(const llfree_t *self, uint64_t from_row, uint64_t end_
 	uint64_t first = (from_row + LLFREE_HUGE_ROWS - 1) / LLFREE_HUGE_ROWS;
 	uint64_t end = end_row / LLFREE_HUGE_ROWS;
 	bool found = false;
-	for (first = (first + group - 1) / group * group; first + group <= end; first += group) {
+	for (first = llf_align_up(first, group); first + group <= end; first += group) {
 		uint16_t marks = 0;
 		bool whole = true;
 		for (uint64_t i = 0; i < group && whole; i++) {
@@ -80,9 +65,8 @@ static bool find_children(const llfree_t *self, uint64_t from_row, uint64_t end_
 	return found;
 }
 
-/* Common to runs and loose frames: child by child, those that are installed first. width 0: a run of 2^order. */
-static bool find_frames(const llfree_t *self, uint64_t from_row, uint64_t end_row, unsigned order, unsigned width,
-			llf_run *run)
+/* Orders 0..8: child by child, those that are installed first. */
+static bool find_run(const llfree_t *self, uint64_t from_row, uint64_t end_row, unsigned order, llf_run *run)
 {
 	bool found = false;
 	while (from_row < end_row) {
@@ -90,8 +74,7 @@ static bool find_frames(const llfree_t *self, uint64_t from_row, uint64_t end_ro
 		uint16_t word = llf_child_load_relaxed(child_of_row(self, from_row));
 		llf_run here;
 		if (child_has(word, 1u << order) && !(found && child_evicted(word)) &&
-		    (width ? find_loose_in_child(self, from_row, child_end, width, &here) :
-			     find_run_in_child(self, from_row, child_end, order, &here))) {
+		    find_run_in_child(self, from_row, child_end, order, &here)) {
 			*run = here;
 			if (!child_evicted(word))
 				return true;
@@ -106,12 +89,42 @@ bool llf_lower_find(const llfree_t *self, uint64_t from_row, uint64_t end_row, u
 {
 	if (order >= LLFREE_HUGE_ORDER)
 		return find_children(self, from_row, end_row, order, run);
-	return find_frames(self, from_row, end_row, order, 0, run);
+	return find_run(self, from_row, end_row, order, run);
+}
+
+/* One pass over the children that are installed, or over those that are evicted. *others: there were some of these. */
+static bool find_loose(const llfree_t *self, uint64_t from_row, uint64_t end_row, bool evicted, bool *others, llf_run *run)
+{
+	for (uint64_t row = from_row; row < end_row;) {
+		uint64_t child_end = llf_min((row / LLFREE_HUGE_ROWS + 1) * LLFREE_HUGE_ROWS, end_row);
+		uint16_t word = llf_child_load_relaxed(child_of_row(self, row));
+		bool usable = child_has(word, 1);
+		if (usable && child_evicted(word) != evicted) {
+			*others = true;
+			usable = false;
+		}
+		for (; usable && row < child_end; row++) {
+			run->mask = ~llf_row_load_relaxed(&self->rows[row]);
+			if (run->mask) {
+				run->row = row;
+				return true;
+			}
+		}
+		row = child_end;
+	}
+	return false;
 }
 
 bool llf_lower_find_loose(const llfree_t *self, uint64_t from_row, uint64_t end_row, unsigned width, llf_run *run)
 {
-	return find_frames(self, from_row, end_row, 0, width, run);
+	bool others = false;
+	if (!find_loose(self, from_row, end_row, false, &others, run) &&
+	    !(others && find_loose(self, from_row, end_row, true, &others, run)))
+		return false;
+	if (width == LLFREE_HALF_FRAMES && (uint32_t)run->mask)
+		run->mask = (uint32_t)run->mask;
+	run->k_frames = llf_popcount(run->mask);
+	return true;
 }
 
 llf_run llf_run_at(uint64_t frame, unsigned order)
@@ -217,14 +230,14 @@ static bool open_for_part(llfree_child_cell *child, bool rollback)
 	return true;
 }
 
-llfree_err llf_lower_give_loose(const llfree_t *self, uint64_t row, uint64_t mask, bool rollback)
+llfree_err llf_lower_give_loose(const llfree_t *self, uint64_t row, uint64_t mask, unsigned k_frames, bool rollback)
 {
 	llfree_child_cell *child = child_of_row(self, row);
 	if ((llf_row_load_relaxed(&self->rows[row]) & mask) != mask || !open_for_part(child, rollback) ||
 	    !llf_row_give(&self->rows[row], mask))
 		return LLFREE_ERR_STATE;
 	uint64_t capacity = llf_child_capacity(self, row / LLFREE_HUGE_ROWS);
-	return llf_child_give(child, llf_popcount(mask), (unsigned)capacity) ? LLFREE_OK : LLFREE_ERR_CORRUPT;
+	return llf_child_give(child, k_frames, (unsigned)capacity) ? LLFREE_OK : LLFREE_ERR_CORRUPT;
 }
 
 /* Undo of rows given back before a later row of the run turned out not to be taken: two callers put one run at the same
@@ -295,5 +308,5 @@ llfree_err llf_lower_give(const llfree_t *self, uint64_t frame, unsigned order, 
 	if (order > LLF_WHOLE_ROW_ORDER)
 		return give_rows(self, llf_row_of(frame), UINT64_C(1) << (order - LLF_WHOLE_ROW_ORDER), rollback);
 	uint64_t mask = llf_run_mask(order) << (frame % LLFREE_ROW_FRAMES);
-	return llf_lower_give_loose(self, llf_row_of(frame), mask, rollback);
+	return llf_lower_give_loose(self, llf_row_of(frame), mask, 1u << order, rollback);
 }

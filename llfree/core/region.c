@@ -63,7 +63,7 @@ static bool make_header(llfree_header *h, const llfree_config *config)
 			      .classes = policy->classes,
 			      .reserve_min_frames = config->reserve_min_frames };
 	if (!h->reserve_min_frames)
-		h->reserve_min_frames = LLFREE_TREE_FRAMES / 32;
+		h->reserve_min_frames = LLFREE_TREE_FRAMES * 5 / 128;
 	for (unsigned i = 0; i < policy->classes; i++) {
 		for (unsigned j = 0; j < policy->classes; j++)
 			h->rule[i][j] = policy->rule[i][j];

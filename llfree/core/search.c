@@ -6,7 +6,12 @@
  * Keeps A5 (sweep looks everywhere) and A9 (offline trees are never candidates). */
 #include "core/core.h"
 
-enum { LLF_CHUNK_TREES = 512 }; /* candidates are compared within a chunk, so that huge memories don't cost more */
+/* Candidates are compared within a window of trees, so that huge memories don't cost more. A huge frame is as good
+ * from one tree as from the next, and the scan is shared by few gets: a smaller window. */
+enum { LLF_WINDOW_TREES = 512, LLF_WINDOW_TREES_HUGE = 16 };
+
+/* A partial tree within 1/4 of the least that is worth reserving ends the search. */
+enum { LLF_GOOD_ENOUGH = 4 };
 
 /* In the order in which they are preferred. */
 enum { RANK_PARTIAL, RANK_EMPTY, RANK_FOREIGN, RANK_LOW, RANK_FOREIGN_LOW, RANKS };
@@ -54,38 +59,76 @@ static void consider(const search *s, uint64_t tree_idx, uint32_t word, candidat
 	}
 }
 
-static bool scan_chunk(const search *s, uint64_t first, uint64_t end, candidates *best)
+static bool has(const candidates *best, unsigned rank)
+{
+	return best->score[rank] != UINT32_MAX;
+}
+
+/* Look at trees [first, end) that have at least at_least frames free.
+ * @return true when one of them is so good that looking on is not worth it. */
+static bool scan(const search *s, uint64_t first, uint64_t end, unsigned at_least, candidates *best)
 {
 	const llfree_tree_cell *trees = s->self->trees;
+	unsigned good_frames = s->min_frames + s->min_frames / LLF_GOOD_ENOUGH;
+	unsigned below = has(best, RANK_EMPTY) ? LLFREE_TREE_FRAMES : UINT32_MAX;
+	if (has(best, RANK_PARTIAL))
+		below = best->score[RANK_PARTIAL];
 	for (uint64_t i = first; i < end; i++) {
 		uint32_t word = llf_tree_load_relaxed(&trees[i]);
-		if (!(word & (LLFREE_TREE_RESERVED | LLFREE_TREE_OFFLINE)) && tree_free(word) >= s->need)
-			consider(s, i, word, best);
+		unsigned free_frames = tree_free(word);
+		if (free_frames < at_least || free_frames >= below || (word & (LLFREE_TREE_RESERVED | LLFREE_TREE_OFFLINE)))
+			continue;
+		consider(s, i, word, best);
+		if (has(best, RANK_PARTIAL)) {
+			below = best->score[RANK_PARTIAL];
+			if (below <= good_frames)
+				return true;
+		} else if (has(best, RANK_EMPTY)) {
+			below = LLFREE_TREE_FRAMES;
+		}
 	}
-	return best->score[RANK_PARTIAL] != UINT32_MAX || best->score[RANK_EMPTY] != UINT32_MAX;
+	return false;
 }
 
 /* The trees of one CPU: [first, end), never empty. */
 static void own_share(const llfree_t *self, uint32_t cpu, uint64_t *first, uint64_t *end)
 {
-	cpu %= self->cpus;
+	if (cpu >= self->cpus)
+		cpu %= self->cpus;
 	*first = self->n_trees * cpu / self->cpus;
 	*end = self->n_trees * (cpu + 1) / self->cpus;
 	if (*end == *first)
 		*end = *first + 1;
 }
 
-/* Scan [first, end) in chunks, beginning with the one that holds start, wrapping once. */
-static bool scan_range(const search *s, uint64_t first, uint64_t end, uint64_t start, candidates *best)
+/* Scan [first, end) from start round to start; stop after a whole window in which there was a good tree. */
+static bool scan_range(const search *s, uint64_t first, uint64_t end, uint64_t start, unsigned at_least, candidates *best)
 {
-	uint64_t n_chunks = (end - first + LLF_CHUNK_TREES - 1) / LLF_CHUNK_TREES;
-	uint64_t chunk = start >= first && start < end ? (start - first) / LLF_CHUNK_TREES : 0;
-	for (uint64_t i = 0; i < n_chunks; i++, chunk = chunk + 1 == n_chunks ? 0 : chunk + 1) {
-		uint64_t chunk_first = first + chunk * LLF_CHUNK_TREES;
-		if (scan_chunk(s, chunk_first, llf_min(chunk_first + LLF_CHUNK_TREES, end), best))
+	uint64_t window = s->order < LLFREE_HUGE_ORDER ? LLF_WINDOW_TREES : LLF_WINDOW_TREES_HUGE;
+	uint64_t i = start >= first && start < end ? start : first;
+	for (uint64_t left = end - first; left;) {
+		uint64_t n = llf_min(llf_min(left, window), end - i);
+		if (scan(s, i, i + n, at_least, best))
 			return true;
+		left -= n;
+		window -= n;
+		i = i + n == end ? first : i + n;
+		if (window)
+			continue;
+		if (has(best, RANK_PARTIAL) || has(best, RANK_EMPTY))
+			return true;
+		window = LLF_WINDOW_TREES;
 	}
-	return false;
+	return has(best, RANK_PARTIAL) || has(best, RANK_EMPTY);
+}
+
+/* Own share first, then what lies behind it, then what lies before it. */
+static void scan_all(const search *s, uint32_t cpu, uint64_t start, unsigned at_least, candidates *best)
+{
+	uint64_t first, end;
+	own_share(s->self, cpu, &first, &end);
+	if (!scan_range(s, first, end, start, at_least, best) && !scan_range(s, end, s->self->n_trees, end, at_least, best))
+		(void)scan_range(s, 0, first, 0, at_least, best);
 }
 
 /* STATE tree free(n), not reserved, online --reserve--> free(0), reserved, class by the table; n is the caller's
@@ -116,18 +159,16 @@ bool llf_reserve_best(const llfree_t *self, llfree_slot *slot, uint32_t cpu, uns
 	if (s.min_frames < need)
 		s.min_frames = need;
 	uint64_t old = llf_u64_load_acquire(&slot->reservation);
-	uint64_t first, end, start = llf_tree_of_row(res_row(old));
-	own_share(self, cpu, &first, &end);
-
 	candidates best;
 	for (unsigned rank = 0; rank < RANKS; rank++)
 		best.score[rank] = UINT32_MAX;
-	if (!scan_range(&s, first, end, start, &best) && !scan_range(&s, end, self->n_trees, start, &best))
-		(void)scan_range(&s, 0, first, start, &best);
+	scan_all(&s, cpu, llf_tree_of_row(res_row(old)), s.min_frames, &best);
+	if (!has(&best, RANK_PARTIAL) && !has(&best, RANK_EMPTY) && !has(&best, RANK_FOREIGN))
+		scan_all(&s, cpu, llf_tree_of_row(res_row(old)), need, &best);
 
 	for (unsigned rank = 0; rank < RANKS; rank++) {
 		unsigned free_frames;
-		if (best.score[rank] == UINT32_MAX || !tree_reserve(&s, best.tree_idx[rank], class_idx, &free_frames))
+		if (!has(&best, rank) || !tree_reserve(&s, best.tree_idx[rank], class_idx, &free_frames))
 			continue;
 		/* Until the CAS the tree is nobody's but ours; the CAS makes it the slot's. It fails if another thread
 		 * gave the slot a tree, used the old one, or drained: then this one goes back as it was. */

@@ -18,9 +18,19 @@ void llf_upper_give(const llfree_t *self, llfree_slot *slot, uint64_t tree_idx, 
 
 llfree_err llf_put_loose(const llfree_t *self, llfree_slot *slot, uint64_t row, uint64_t mask, bool rollback)
 {
-	llfree_err err = llf_lower_give_loose(self, row, mask, rollback);
+	unsigned k_frames = llf_popcount(mask);
+	llfree_err err = llf_lower_give_loose(self, row, mask, k_frames, rollback);
 	if (err == LLFREE_OK)
-		llf_upper_give(self, slot, llf_tree_of_row(row), llf_popcount(mask));
+		llf_upper_give(self, slot, llf_tree_of_row(row), k_frames);
+	return err;
+}
+
+llfree_err llf_put_one(const llfree_t *self, llfree_slot *slot, uint64_t frame)
+{
+	uint64_t mask = UINT64_C(1) << frame % LLFREE_ROW_FRAMES;
+	llfree_err err = llf_lower_give_loose(self, llf_row_of(frame), mask, 1, false);
+	if (err == LLFREE_OK)
+		llf_upper_give(self, slot, llf_tree_of(frame), 1);
 	return err;
 }
 
