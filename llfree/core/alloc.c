@@ -111,23 +111,20 @@ static bool take_frame_here(const llfree_t *self, llfree_slot *slot, llf_run *ru
 	return false;
 }
 
-/* The huge frame that the reservation points to, and on to the next one: two CASes and no search. */
+/* The huge frame behind the one that was taken last: two CASes and no search. */
 static bool take_huge_here(const llfree_t *self, llfree_slot *slot, llf_run *run)
 {
 	uint64_t word = llf_u64_load_acquire(&slot->reservation);
-	uint64_t row = res_row(word), tree_idx = llf_tree_of_row(row);
-	if (!res_present(word) || res_free(word) < LLFREE_HUGE_FRAMES || row >= self->n_rows || row % LLFREE_HUGE_ROWS)
-		return false;
-	uint64_t next = row + LLFREE_HUGE_ROWS;
-	if (next >= self->n_rows || llf_tree_of_row(next) != tree_idx)
-		next = row;
-	if (llf_child_load_relaxed(&self->children[row / LLFREE_HUGE_ROWS]) != LLFREE_HUGE_FRAMES ||
-	    !llf_u64_cas_acqrel(&slot->reservation, &word, res_make(word, next, res_free(word) - LLFREE_HUGE_FRAMES)))
+	uint64_t row = res_row(word) / LLFREE_HUGE_ROWS * LLFREE_HUGE_ROWS + LLFREE_HUGE_ROWS;
+	if (!res_present(word) || res_free(word) < LLFREE_HUGE_FRAMES || row >= self->n_rows ||
+	    llf_tree_of_row(row) != llf_tree_of_row(res_row(word)) ||
+	    llf_child_load_relaxed(&self->children[row / LLFREE_HUGE_ROWS]) != LLFREE_HUGE_FRAMES ||
+	    !llf_u64_cas_acqrel(&slot->reservation, &word, res_make(word, row, res_free(word) - LLFREE_HUGE_FRAMES)))
 		return false;
 	*run = (llf_run){ .row = row, .k_frames = LLFREE_HUGE_FRAMES };
 	if (LLF_LIKELY(llf_lower_take(self, run, LLFREE_HUGE_ORDER)))
 		return true;
-	llf_upper_give(self, slot, tree_idx, LLFREE_HUGE_FRAMES);
+	llf_upper_give(self, slot, llf_tree_of_row(row), LLFREE_HUGE_FRAMES);
 	return false;
 }
 
