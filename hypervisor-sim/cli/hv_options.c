@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The options that scenarios share; see hv_options.h. */
+#define _GNU_SOURCE
+#include "cli/hv_options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	KEY_MEMORY = 'm',
+	KEY_TARGET = 'g',
+	KEY_TECHNIQUE = 't',
+	KEY_BACKING = 'b',
+	KEY_ITERATIONS = 'n',
+	KEY_VCPUS = 'c',
+	KEY_JSON = 'j',
+	KEY_BATCH = 0x100,
+	KEY_ORDER,
+	KEY_SEED,
+	KEY_PERIOD,
+	KEY_TIMEOUT
+};
+
+static const struct argp_option option_table[] = {
+	{ "technique", KEY_TECHNIQUE, "NAME", 0,
+	  "Technique, several separated by commas, or all (default); see hvsim list", 0 },
+	{ "backing", KEY_BACKING, "NAME", 0, "Backing of guest memory, several, or all (default anon-thp)", 0 },
+	{ "memory", KEY_MEMORY, "SIZE", 0, "Memory of the VM, such as 2G (default 1G)", 0 },
+	{ "target", KEY_TARGET, "SIZE", 0, "Shrink to this size (default: a quarter of the memory)", 0 },
+	{ "iterations", KEY_ITERATIONS, "N", 0, "Samples per phase, the first apart (default 3)", 0 },
+	{ "vcpus", KEY_VCPUS, "N", 0,
+	  "vCPU threads that work while memory is resized (default: CPUs less one, at least 1)", 0 },
+	{ "batch", KEY_BATCH, "N", 0, "Huge frames discarded together, 1 to 1024 (default 256)", 0 },
+	{ "order", KEY_ORDER, "N", 0, "Order that the guest allocates its memory in, 0 to 9 (default 0)", 0 },
+	{ "period", KEY_PERIOD, "MS", 0, "Period of automatic techniques, in milliseconds", 0 },
+	{ "install-timeout", KEY_TIMEOUT, "MS", 0, "How long a vCPU waits for the host (default 5000)", 0 },
+	{ "seed", KEY_SEED, "N", 0, "Seed of all that is random (default 1)", 0 },
+	{ "json", KEY_JSON, "FILE", 0, "Write the results here; the file must not exist", 0 },
+	{ 0 }
+};
+
+hv_options hv_options_default(void)
+{
+	uint64_t cpus = llfree_machine_cpus();
+	return (hv_options){ .technique = "all",
+			     .backing = "anon-thp",
+			     .memory_bytes = UINT64_C(1) << 30,
+			     .iterations = 3,
+			     .vcpus = cpus > 1 ? cpus - 1 : 1,
+			     .batch_huge = 256,
+			     .seed = 1,
+			     .timeout_ms = 5000 };
+}
+
+static uint64_t number(const struct argp_state *state, const char *name, const char *text, uint64_t low, uint64_t high)
+{
+	char *end;
+	errno = 0;
+	uint64_t value = strtoull(text, &end, 10);
+	if (!isdigit((unsigned char)text[0]) || *end != '\0' || errno != 0 || value < low || value > high)
+		argp_error(state, "--%s is '%s'; allowed: %" PRIu64 " to %" PRIu64, name, text, low, high);
+	return value;
+}
+
+static uint64_t bytes(const struct argp_state *state, const char *name, const char *text)
+{
+	uint64_t value = 0;
+	if (!hv_parse_bytes(text, &value) || value == 0)
+		argp_error(state, "--%s is '%s'; allowed: a size above zero such as 512M or 2G", name, text);
+	if (value % HV_HUGE_BYTES != 0)
+		argp_error(state, "--%s is '%s'; allowed: multiples of 2M", name, text);
+	return value;
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+	hv_options *options = state->input;
+	switch (key) {
+	case KEY_TECHNIQUE:
+		options->technique = text;
+		return 0;
+	case KEY_BACKING:
+		options->backing = text;
+		return 0;
+	case KEY_JSON:
+		options->json = text;
+		return 0;
+	case KEY_MEMORY:
+		options->memory_bytes = bytes(state, "memory", text);
+		return 0;
+	case KEY_TARGET:
+		options->target_bytes = bytes(state, "target", text);
+		return 0;
+	case KEY_ITERATIONS:
+		options->iterations = number(state, "iterations", text, 1, 100000);
+		return 0;
+	case KEY_VCPUS:
+		options->vcpus = number(state, "vcpus", text, 1, HV_VM_VCPUS_MAX);
+		return 0;
+	case KEY_BATCH:
+		options->batch_huge = number(state, "batch", text, 1, HV_DISCARD_MAX);
+		return 0;
+	case KEY_ORDER:
+		options->fill_order = number(state, "order", text, 0, LLFREE_HUGE_ORDER);
+		return 0;
+	case KEY_PERIOD:
+		options->period_ms = number(state, "period", text, 1, 3600000);
+		return 0;
+	case KEY_TIMEOUT:
+		options->timeout_ms = number(state, "install-timeout", text, 1, 3600000);
+		return 0;
+	case KEY_SEED:
+		options->seed = number(state, "seed", text, 0, UINT32_MAX);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+const struct argp hv_options_argp = { .options = option_table, .parser = parse };
+
+bool hv_options_wants(const char *list, const char *name)
+{
+	if (strcmp(list, "all") == 0)
+		return true;
+	size_t name_chars = strlen(name);
+	for (const char *at = list; *at != '\0';) {
+		size_t chars = strcspn(at, ",");
+		if (chars == name_chars && strncmp(at, name, chars) == 0)
+			return true;
+		at += chars + (at[chars] == ',');
+	}
+	return false;
+}
+
+static const char *technique_name(size_t idx)
+{
+	return hv_techniques[idx] != NULL ? hv_techniques[idx]->name : NULL;
+}
+
+static const char *backing_name(size_t idx)
+{
+	return hv_backings[idx] != NULL ? hv_backings[idx]->name : NULL;
+}
+
+/* Every name of the list must be one that name_at() knows. */
+static void names_check(const struct argp_state *state, const char *kind, const char *list,
+			const char *(*name_at)(size_t idx))
+{
+	char known[512] = "all";
+	for (size_t idx = 0; name_at(idx) != NULL; idx++) {
+		size_t used = strlen(known);
+		snprintf(known + used, sizeof(known) - used, ", %s", name_at(idx));
+	}
+	for (const char *at = list;;) {
+		size_t chars = strcspn(at, ",");
+		bool found = chars == 3 && strncmp(at, "all", 3) == 0 && strcmp(list, "all") == 0;
+		for (size_t idx = 0; !found && name_at(idx) != NULL; idx++)
+			found = strlen(name_at(idx)) == chars && strncmp(at, name_at(idx), chars) == 0;
+		if (!found)
+			argp_error(state, "unknown %s '%.*s'; known: %s", kind, (int)chars, at, known);
+		if (at[chars] == '\0')
+			return;
+		at += chars + 1;
+	}
+}
+
+void hv_options_check(const hv_options *options, const struct argp_state *state)
+{
+	char asked[32], allowed[32];
+	names_check(state, "technique", options->technique, technique_name);
+	names_check(state, "backing", options->backing, backing_name);
+	hv_format_bytes(options->memory_bytes, asked, sizeof(asked));
+	uint64_t available_bytes = hv_meminfo_bytes("MemAvailable");
+	if (available_bytes != 0 && options->memory_bytes > available_bytes)
+		argp_error(state, "--memory %s is more than this machine has available; allowed: up to %s", asked,
+			   hv_format_bytes(available_bytes, allowed, sizeof(allowed)));
+	if (options->target_bytes >= options->memory_bytes)
+		argp_error(state, "--target %s is not below --memory %s",
+			   hv_format_bytes(options->target_bytes, allowed, sizeof(allowed)), asked);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The options that scenarios share, as an argp child, and their checks. What is wrong is said together with what is
+ * allowed; usage errors end the program with 2 before anything is made. */
+#ifndef HV_OPTIONS_H
+#define HV_OPTIONS_H
+
+#include "techniques/hv_technique.h"
+
+#include <argp.h>
+
+enum { HV_EXIT_CHECK = 1, HV_EXIT_USAGE = 2, HV_EXIT_INTERRUPTED = 130 };
+
+typedef struct hv_options {
+	const char *technique; /**< a name, names separated by commas, or "all" */
+	const char *backing;   /**< likewise */
+	const char *json;      /**< NULL = none */
+	uint64_t memory_bytes, target_bytes;
+	uint64_t iterations, vcpus, batch_huge, fill_order, seed, period_ms, timeout_ms;
+} hv_options;
+
+/** Child parser; its input is an hv_options, filled with defaults by the scenario or hv_options_default(). */
+extern const struct argp hv_options_argp;
+hv_options hv_options_default(void);
+
+/** Check everything that no single option can; ends the program with a usage error. */
+void hv_options_check(const hv_options *options, const struct argp_state *state);
+
+/** Is this technique, or backing, among those asked for? */
+bool hv_options_wants(const char *list, const char *name);
+
+#endif

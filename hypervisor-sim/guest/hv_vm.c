@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The simulated VM: memory, vCPU threads and the mailbox that gives them jobs; see hv_vm.h. The mailbox belongs to the
+ * experiment, not to the guest: no frame is handed from vCPU to vCPU through it. */
+#define _GNU_SOURCE
+#include "guest/hv_vm.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+const hv_guest_allocator *hv_guest_allocator_find(const char *name)
+{
+	for (const hv_guest_allocator *const *each = hv_guest_allocators; *each != NULL; each++)
+		if (strcmp((*each)->name, name) == 0)
+			return *each;
+	return NULL;
+}
+
+static hv_err arena_create(hv_vm *self)
+{
+	const hv_backing *backing = self->config.backing;
+	llfree_arena_config config = {
+		.memory_bytes = self->config.memory_bytes,
+		.backing = backing->kind,
+		.small_frames = backing->small_frames,
+		.allocator = { .cpus = self->config.n_vcpus, .exact = self->config.exact },
+	};
+	llfree_err err = llfree_arena_create(&self->arena, &config);
+	if (err != LLFREE_OK)
+		return err == LLFREE_ERR_SYSTEM ? HV_ERR_SYSTEM : HV_ERR_LIBRARY;
+	self->memory = (hv_memory){ self->arena.memory, self->arena.memory_bytes >> HV_HUGE_SHIFT,
+				    self->arena.memory_fd, backing };
+	return HV_OK;
+}
+
+static hv_err vcpus_create(hv_vm *self)
+{
+	uint32_t n_vcpus = self->config.n_vcpus;
+	self->vcpus = calloc(n_vcpus, sizeof(*self->vcpus));
+	if (self->vcpus == NULL)
+		return HV_ERR_SYSTEM;
+	for (uint32_t idx = 0; idx < n_vcpus; idx++) {
+		hv_vcpu *vcpu = &self->vcpus[idx];
+		vcpu->vm = self;
+		vcpu->cpu_idx = idx;
+		vcpu->view = self->arena.allocator;
+		vcpu->port = (hv_port_guest){ .ports = self->ports,
+					      .port_idx = idx,
+					      .timeout_ns = self->config.install_timeout_ns };
+		vcpu->random = hv_mix(self->config.seed + idx + 1);
+		vcpu->max_held = self->memory.huge_count * HV_HUGE_FRAMES;
+		/* any vCPU may come to hold all frames; only what is used becomes memory */
+		void *held = mmap(NULL, vcpu->max_held * sizeof(*vcpu->held), PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (held == MAP_FAILED)
+			return HV_ERR_SYSTEM;
+		vcpu->held = held;
+	}
+	return HV_OK;
+}
+
+hv_err hv_vm_create(hv_vm *self, const hv_vm_config *config)
+{
+	memset(self, 0, sizeof(*self));
+	self->config = *config;
+	if (config->n_vcpus == 0 || config->n_vcpus > HV_VM_VCPUS_MAX || config->memory_bytes == 0 ||
+	    config->memory_bytes % HV_HUGE_BYTES != 0 || config->fill_order > LLFREE_HUGE_ORDER)
+		return HV_ERR_INVAL;
+	hv_err err = arena_create(self);
+	if (err != HV_OK)
+		return err;
+	pthread_mutex_init(&self->lock, NULL);
+	pthread_cond_init(&self->changed, NULL);
+	err = hv_ports_create(&self->ports, config->n_vcpus);
+	if (err == HV_OK)
+		err = vcpus_create(self);
+	if (err != HV_OK)
+		hv_vm_destroy(self);
+	return err;
+}
+
+/* Wait for the next job; false when it is to quit. */
+static bool next_job(hv_vcpu *vcpu, hv_job *job, uint64_t *fill_max_frames)
+{
+	hv_vm *vm = vcpu->vm;
+	pthread_mutex_lock(&vm->lock);
+	vcpu->done = vcpu->begun;
+	pthread_cond_broadcast(&vm->changed);
+	while (vm->job_number == vcpu->begun)
+		pthread_cond_wait(&vm->changed, &vm->lock);
+	vcpu->begun = vm->job_number;
+	*job = vm->job;
+	*fill_max_frames = vm->fill_max_frames;
+	pthread_cond_broadcast(&vm->changed);
+	pthread_mutex_unlock(&vm->lock);
+	return *job != HV_JOB_QUIT;
+}
+
+static void *vcpu_thread(void *context)
+{
+	hv_vcpu *vcpu = context;
+	hv_job job;
+	uint64_t fill_max_frames;
+	while (next_job(vcpu, &job, &fill_max_frames))
+		hv_workload_run(vcpu, job, fill_max_frames);
+	return NULL;
+}
+
+hv_err hv_vm_start(hv_vm *self)
+{
+	for (uint32_t idx = 0; idx < self->config.n_vcpus; idx++) {
+		hv_vcpu *vcpu = &self->vcpus[idx];
+		if (pthread_create(&vcpu->thread, NULL, vcpu_thread, vcpu) != 0)
+			return HV_ERR_SYSTEM;
+		vcpu->started = true;
+	}
+	return HV_OK;
+}
+
+void hv_vm_begin(hv_vm *self, hv_job job, uint64_t fill_max_frames)
+{
+	pthread_mutex_lock(&self->lock);
+	self->job = job;
+	self->fill_max_frames = fill_max_frames;
+	self->job_number++;
+	pthread_cond_broadcast(&self->changed);
+	for (uint32_t idx = 0; idx < self->config.n_vcpus; idx++)
+		while (self->vcpus[idx].started && self->vcpus[idx].begun != self->job_number)
+			pthread_cond_wait(&self->changed, &self->lock);
+	pthread_mutex_unlock(&self->lock);
+}
+
+void hv_vm_wait(hv_vm *self)
+{
+	pthread_mutex_lock(&self->lock);
+	for (uint32_t idx = 0; idx < self->config.n_vcpus; idx++)
+		while (self->vcpus[idx].started && self->vcpus[idx].done != self->job_number)
+			pthread_cond_wait(&self->changed, &self->lock);
+	pthread_mutex_unlock(&self->lock);
+}
+
+void hv_vm_stop(hv_vm *self)
+{
+	if (self->vcpus != NULL)
+		hv_vm_begin(self, HV_JOB_QUIT, 0);
+	for (uint32_t idx = 0; self->vcpus != NULL && idx < self->config.n_vcpus; idx++) {
+		if (self->vcpus[idx].started)
+			pthread_join(self->vcpus[idx].thread, NULL);
+		self->vcpus[idx].started = false;
+	}
+}
+
+void hv_vm_destroy(hv_vm *self)
+{
+	hv_vm_stop(self);
+	for (uint32_t idx = 0; self->vcpus != NULL && idx < self->config.n_vcpus; idx++)
+		if (self->vcpus[idx].held != NULL)
+			munmap(self->vcpus[idx].held, self->vcpus[idx].max_held * sizeof(*self->vcpus[idx].held));
+	free(self->vcpus);
+	self->vcpus = NULL;
+	hv_ports_destroy(self->ports, self->config.n_vcpus);
+	llfree_arena_destroy(&self->arena);
+	pthread_cond_destroy(&self->changed);
+	pthread_mutex_destroy(&self->lock);
+}
+
+void hv_vm_fill_all(hv_vm *self)
+{
+	hv_vm_begin(self, HV_JOB_FILL, UINT64_MAX);
+	hv_vm_wait(self);
+	self->config.allocator->drain(self);
+	hv_vm_begin(self, HV_JOB_FILL, UINT64_MAX);
+	hv_vm_wait(self);
+}
+
+void hv_vm_fill_base(hv_vm *self, uint64_t base_bytes)
+{
+	hv_vm_begin(self, HV_JOB_FILL, base_bytes / HV_FRAME_BYTES / self->config.n_vcpus);
+	hv_vm_wait(self);
+	for (uint32_t idx = 0; idx < self->config.n_vcpus; idx++)
+		self->vcpus[idx].base_held = self->vcpus[idx].n_held;
+}
+
+hv_vm_outcome hv_vm_result(const hv_vm *self)
+{
+	hv_vm_outcome sum = { 0 };
+	for (uint32_t idx = 0; idx < self->config.n_vcpus; idx++) {
+		const hv_vcpu *vcpu = &self->vcpus[idx];
+		sum.mismatches += atomic_load_explicit(&vcpu->mismatches, memory_order_relaxed);
+		sum.frees_refused += atomic_load_explicit(&vcpu->frees_refused, memory_order_relaxed);
+		sum.installs_failed += atomic_load_explicit(&vcpu->installs_failed, memory_order_relaxed);
+		sum.frames_written += atomic_load_explicit(&vcpu->frames_written, memory_order_relaxed);
+		sum.rounds += atomic_load_explicit(&vcpu->rounds, memory_order_relaxed);
+	}
+	return sum;
+}

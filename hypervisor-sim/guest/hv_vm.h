@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The simulated VM: an arena of guest memory with its allocator, and vCPU threads that allocate, write every frame
+ * with a pattern, check it and free it. Knows of the host only the install port of each vCPU. A mismatch is counted,
+ * never asserted: scenarios report it as a failed check (H1). */
+#ifndef HV_VM_H
+#define HV_VM_H
+
+#include "memory/hv_memory.h"
+#include "transport/install_port.h"
+
+#include <llfree/arena.h>
+#include <pthread.h>
+
+typedef struct hv_vm hv_vm;
+typedef struct hv_vcpu hv_vcpu;
+
+/** A guest allocator: one file in guest/allocators/ with one descriptor; the build collects them. */
+typedef struct hv_guest_allocator {
+	const char *name, *summary;
+	/** A run of 2^order frames for this vCPU. */
+	llfree_err (*get)(hv_vcpu *vcpu, unsigned order, uint64_t *frame);
+	llfree_err (*put)(hv_vcpu *vcpu, unsigned order, uint64_t frame);
+	/** Give back what caches of all vCPUs hold. */
+	void (*drain)(hv_vm *vm);
+} hv_guest_allocator;
+
+extern const hv_guest_allocator *const hv_guest_allocators[];
+/** @return NULL when unknown */
+const hv_guest_allocator *hv_guest_allocator_find(const char *name);
+
+/** What a vCPU does. */
+typedef enum hv_job {
+	HV_JOB_IDLE,
+	HV_JOB_FILL,  /**< allocate and write, until the limit or no memory is left */
+	HV_JOB_FREE,  /**< check and free all but the base */
+	HV_JOB_WORK,  /**< check and rewrite the base, until the next job */
+	HV_JOB_CHURN, /**< allocate, write, check, free at random, all orders up to 9, until the next job */
+	HV_JOB_QUIT
+} hv_job;
+
+struct hv_vcpu {
+	hv_vm *vm;
+	uint32_t cpu_idx;
+	llfree_t view; /**< of the guest's region, with this vCPU's install function */
+	hv_port_guest port;
+	pthread_t thread;
+	bool started;
+	/* held[0..base_held) is the base, the working set; above it what FREE gives back. Entry: frame << 8 | order */
+	uint64_t *held;
+	size_t n_held, max_held, base_held;
+	uint64_t random;
+	/* mailbox, under the VM's lock */
+	uint64_t begun, done; /**< number of the last job begun and done */
+	/* outcome; written by the vCPU, read beside it */
+	_Atomic uint64_t mismatches; /**< frames that did not hold what was written */
+	_Atomic uint64_t frames_written;
+	_Atomic uint64_t frees_refused;
+	_Atomic uint64_t installs_failed; /**< gets that ended with LLFREE_ERR_INSTALL */
+	_Atomic uint64_t rounds;          /**< of WORK or CHURN */
+};
+
+typedef struct hv_vm_config {
+	uint64_t memory_bytes; /**< multiple of 2 MiB */
+	const hv_backing *backing;
+	const hv_guest_allocator *allocator;
+	uint32_t n_vcpus;    /**< 1..HV_VM_VCPUS_MAX */
+	unsigned fill_order; /**< of the runs that FILL gets, 0..9 */
+	uint64_t install_timeout_ns;
+	uint64_t seed;
+	bool exact; /**< the allocator without claim words */
+} hv_vm_config;
+
+enum { HV_VM_VCPUS_MAX = 256 };
+
+struct hv_vm {
+	hv_vm_config config;
+	llfree_arena arena;
+	hv_memory memory;
+	hv_ports *ports;
+	hv_vcpu *vcpus;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	hv_job job;
+	_Atomic uint64_t
+		job_number; /**< written under the lock; a job that has no end of its own ends when it moves on */
+	uint64_t fill_max_frames;
+};
+
+/** Make memory and allocator; no vCPU runs yet. @return HV_OK; HV_ERR_INVAL; HV_ERR_SYSTEM (errno); HV_ERR_LIBRARY */
+HV_MUST_CHECK hv_err hv_vm_create(hv_vm *self, const hv_vm_config *config);
+/** Start the vCPU threads, idle. */
+HV_MUST_CHECK hv_err hv_vm_start(hv_vm *self);
+/** Stop the vCPUs after what they are doing; what they hold stays allocated. Idempotent. */
+void hv_vm_stop(hv_vm *self);
+/** Stop the vCPUs, unmap everything. */
+void hv_vm_destroy(hv_vm *self);
+
+/** Give all vCPUs a job; ends the one that runs. Returns when all have begun it. fill_max_frames: of FILL, per vCPU. */
+void hv_vm_begin(hv_vm *self, hv_job job, uint64_t fill_max_frames);
+/** Wait until all vCPUs have done the job (FILL, FREE, IDLE end by themselves; WORK and CHURN by the next job). */
+void hv_vm_wait(hv_vm *self);
+
+/** FILL until nothing at all is left: fill, drain the caches, fill again. */
+void hv_vm_fill_all(hv_vm *self);
+/** Fill the base, about this many bytes of all vCPUs together; it is kept by FREE and used by WORK. */
+void hv_vm_fill_base(hv_vm *self, uint64_t base_bytes);
+
+typedef struct hv_vm_outcome {
+	uint64_t mismatches, frees_refused, installs_failed, frames_written, rounds;
+} hv_vm_outcome;
+/** Sums over the vCPUs; may be asked beside them. */
+hv_vm_outcome hv_vm_result(const hv_vm *self);
+
+/* guest/workload.c: one job on the vCPU's own thread */
+void hv_workload_run(hv_vcpu *vcpu, hv_job job, uint64_t fill_max_frames);
+
+#endif

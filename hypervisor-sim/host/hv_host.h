@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The host of one VM: its view of the shared allocator state, its record R, its memory. The transitions of a huge
+ * frame, each in the order that keeps H1 and H3. It decides by R and never by guest words alone; what the library's
+ * host functions call corrupt, or an index out of range, stops the VM (H4): from then on every call fails with
+ * HV_ERR_GUEST, and memory stays as it is. May include memory/ and the library's public headers. */
+#ifndef HV_HOST_H
+#define HV_HOST_H
+
+#include "host/batch.h"
+
+#include <llfree/host.h>
+
+typedef struct hv_host_counters {
+	_Atomic uint64_t soft, hard, returned, installed; /**< huge frames that made the transition */
+	_Atomic uint64_t withdrawn;                       /**< installs that took their frame out of an open batch */
+	_Atomic uint64_t refused;                         /**< install requests turned down */
+	_Atomic uint64_t discarded;                       /**< huge frames discarded */
+	_Atomic uint64_t discard_calls;
+	_Atomic uint64_t discard_failures;
+} hv_host_counters;
+
+typedef struct hv_host_config {
+	llfree_t view;    /**< attached to the guest's region; copied */
+	hv_memory memory; /**< the guest's memory; copied */
+	hv_discard_way discard;
+	uint32_t batch_huge; /**< huge frames discarded together, 1..HV_DISCARD_MAX */
+} hv_host_config;
+
+typedef struct hv_host {
+	llfree_t view;
+	hv_memory memory;
+	hv_frames frames;
+	hv_batch batch;
+	hv_discarder discarder;
+	uint32_t batch_huge;
+	_Atomic(const char *) fault; /**< why the VM was stopped; NULL = it runs */
+	hv_host_counters counters;
+} hv_host;
+
+/** All frames of the guest are installed. @return HV_OK; HV_ERR_INVAL; HV_ERR_SYSTEM */
+HV_MUST_CHECK hv_err hv_host_open(hv_host *self, const hv_host_config *config);
+void hv_host_close(hv_host *self);
+/** Change how discards are made, and how many at once. Between reclaims only. */
+void hv_host_set_discard(hv_host *self, hv_discard_way way, uint32_t batch_huge);
+
+/** Stop this VM; the first reason stays. */
+void hv_host_stop_vm(hv_host *self, const char *why);
+/** @return why the VM was stopped; NULL = it runs */
+const char *hv_host_fault(const hv_host *self);
+
+/* Reclaims and returns: one thread at a time. Installs: any threads, beside it. */
+
+/** Soft reclaim: installed -> busy -> soft, with the discard still to be issued. *done tells whether it was
+ *  reclaimable. Issues the batch when it is full. @return HV_OK; HV_ERR_GUEST; HV_ERR_DISCARD */
+HV_MUST_CHECK hv_err hv_host_soft(hv_host *self, uint64_t huge_idx, bool *done);
+/** Hard reclaim: installed -> busy -> hard with a discard; soft -> hard without. Otherwise as hv_host_soft(). */
+HV_MUST_CHECK hv_err hv_host_hard(hv_host *self, uint64_t huge_idx, bool *done);
+/** Discard what is waiting. A frame that the kernel refuses to discard goes back to the guest, installed.
+ *  @return HV_OK; HV_ERR_DISCARD */
+HV_MUST_CHECK hv_err hv_host_issue(hv_host *self);
+/** Return: hard -> soft; no memory moves. *done as above. @return HV_OK; HV_ERR_GUEST */
+HV_MUST_CHECK hv_err hv_host_return(hv_host *self, uint64_t huge_idx, bool *done);
+
+typedef enum hv_install_result {
+	HV_INSTALL_DONE,    /**< memory is there and E is 0 */
+	HV_INSTALL_REFUSED, /**< not the guest's to use, the VM is stopped, or the host is out of memory */
+	HV_INSTALL_AGAIN    /**< being discarded: ask again when that is over */
+} hv_install_result;
+
+/** Install: soft -> installed with memory populated, E last; a frame in an open batch is taken out of it. Never waits.
+ */
+HV_MUST_CHECK hv_install_result hv_host_install(hv_host *self, uint64_t huge_idx);
+
+#endif

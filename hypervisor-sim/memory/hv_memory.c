@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The registry of backings and populate; see hv_memory.h. */
+#define _GNU_SOURCE
+#include "memory/hv_memory.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+const hv_backing *hv_backing_find(const char *name)
+{
+	for (const hv_backing *const *each = hv_backings; *each != NULL; each++)
+		if (strcmp((*each)->name, name) == 0)
+			return *each;
+	return NULL;
+}
+
+bool hv_backing_available(const hv_backing *backing, char *why, size_t why_bytes)
+{
+	return backing->available == NULL || backing->available(why, why_bytes);
+}
+
+void hv_populate_touch(uint8_t *start, size_t bytes)
+{
+	for (size_t offset = 0; offset < bytes; offset += HV_FRAME_BYTES)
+		atomic_fetch_or_explicit((_Atomic uint8_t *)(start + offset), 0, memory_order_relaxed);
+}
+
+hv_err hv_populate(uint8_t *start, size_t bytes)
+{
+	for (;;) {
+		if (madvise(start, bytes, MADV_POPULATE_WRITE) == 0)
+			return HV_OK;
+		if (errno == EINVAL) {
+			hv_populate_touch(start, bytes);
+			return HV_OK;
+		}
+		if (errno != EINTR && errno != EAGAIN)
+			return HV_ERR_SYSTEM;
+	}
+}
+
+bool hv_populate_known(void)
+{
+	void *probe = mmap(NULL, HV_FRAME_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (probe == MAP_FAILED)
+		return false;
+	bool known = madvise(probe, HV_FRAME_BYTES, MADV_POPULATE_WRITE) == 0;
+	munmap(probe, HV_FRAME_BYTES);
+	return known;
+}

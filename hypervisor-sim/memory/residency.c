@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The residency oracle; see residency.h. The structures of PAGEMAP_SCAN are defined here, since kernel headers are
+ * often older than kernels. */
+#define _GNU_SOURCE
+#include "memory/residency.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* linux/fs.h of kernel 6.7 and later, under names of our own */
+typedef struct scan_region {
+	uint64_t start, end, categories;
+} scan_region;
+
+typedef struct scan_arg {
+	uint64_t arg_bytes, flags, start, end, walk_end, regions, n_regions, max_pages;
+	uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
+} scan_arg;
+
+enum { SCAN_PRESENT = 1 << 3, SCAN_SWAPPED = 1 << 4, SCAN_ZERO_PAGE = 1 << 5, SCAN_HUGE = 1 << 6, SCAN_REGIONS = 512 };
+#define SCAN_IOCTL _IOWR('f', 16, scan_arg)
+_Static_assert(sizeof(scan_arg) == 96 && sizeof(scan_region) == 24, "layout of the kernel");
+
+static void map_add(hv_residency_map *map, uint64_t first_frame, uint64_t end_frame, bool huge)
+{
+	for (uint64_t frame = first_frame; frame < end_frame;) {
+		uint64_t huge_idx = frame / HV_HUGE_FRAMES;
+		uint64_t stop = (huge_idx + 1) * HV_HUGE_FRAMES;
+		if (stop > end_frame)
+			stop = end_frame;
+		map->resident_frames[huge_idx] = (uint16_t)(map->resident_frames[huge_idx] + (stop - frame));
+		frame = stop;
+	}
+	map->resident_bytes += (end_frame - first_frame) * HV_FRAME_BYTES;
+	if (huge)
+		map->huge_page_bytes += (end_frame - first_frame) * HV_FRAME_BYTES;
+}
+
+static hv_err look_scan(const hv_residency *self, const hv_memory *memory, hv_residency_map *map)
+{
+	scan_region regions[SCAN_REGIONS];
+	uint64_t base = (uint64_t)(uintptr_t)memory->base;
+	scan_arg arg = {
+		.arg_bytes = sizeof(arg),
+		.start = base,
+		.end = base + (memory->huge_count << HV_HUGE_SHIFT),
+		.regions = (uint64_t)(uintptr_t)regions,
+		.n_regions = SCAN_REGIONS,
+		.category_inverted = SCAN_ZERO_PAGE,
+		.category_mask = SCAN_ZERO_PAGE,
+		.category_anyof_mask = SCAN_PRESENT | SCAN_SWAPPED,
+		.return_mask = SCAN_PRESENT | SCAN_HUGE,
+	};
+	while (arg.start < arg.end) {
+		int n_found = ioctl(self->pagemap_fd, SCAN_IOCTL, &arg);
+		if (n_found < 0 && errno == EINTR)
+			continue;
+		if (n_found < 0)
+			return HV_ERR_SYSTEM;
+		for (int at = 0; at < n_found; at++)
+			map_add(map, (regions[at].start - base) / HV_FRAME_BYTES,
+				(regions[at].end - base) / HV_FRAME_BYTES, (regions[at].categories & SCAN_HUGE) != 0);
+		arg.start = arg.walk_end;
+	}
+	return HV_OK;
+}
+
+/* The 2 MiB pages of the mappings that lie in this memory, from smaps. */
+static uint64_t smaps_huge_bytes(const hv_memory *memory)
+{
+	FILE *file = fopen("/proc/self/smaps", "re");
+	if (file == NULL)
+		return 0;
+	uint64_t base = (uint64_t)(uintptr_t)memory->base, end = base + (memory->huge_count << HV_HUGE_SHIFT);
+	uint64_t kib = 0;
+	bool inside = false;
+	char line[512];
+	while (fgets(line, sizeof(line), file) != NULL) {
+		uint64_t first, last, value;
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " ", &first, &last) == 2)
+			inside = first < end && last > base;
+		else if (inside && (sscanf(line, "AnonHugePages: %" SCNu64, &value) == 1 ||
+				    sscanf(line, "ShmemPmdMapped: %" SCNu64, &value) == 1))
+			kib += value;
+	}
+	fclose(file);
+	return kib << 10;
+}
+
+static hv_err look_mincore(const hv_memory *memory, hv_residency_map *map)
+{
+	unsigned char present[HV_HUGE_FRAMES];
+	for (uint64_t huge_idx = 0; huge_idx < memory->huge_count; huge_idx++) {
+		if (mincore(hv_memory_huge(memory, huge_idx), HV_HUGE_BYTES, present) != 0)
+			return HV_ERR_SYSTEM;
+		unsigned n_frames = 0;
+		for (unsigned frame = 0; frame < HV_HUGE_FRAMES; frame++)
+			n_frames += present[frame] & 1u;
+		map->resident_frames[huge_idx] = (uint16_t)n_frames;
+		map->resident_bytes += (uint64_t)n_frames * HV_FRAME_BYTES;
+	}
+	map->huge_page_bytes = smaps_huge_bytes(memory);
+	return HV_OK;
+}
+
+bool hv_residency_scan_known(void)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	uint8_t page[HV_FRAME_BYTES];
+	page[0] = 1;
+	uint64_t start = (uint64_t)(uintptr_t)page & ~(uint64_t)(HV_FRAME_BYTES - 1);
+	scan_region region;
+	scan_arg arg = { .arg_bytes = sizeof(arg),
+			 .start = start,
+			 .end = start + HV_FRAME_BYTES,
+			 .regions = (uint64_t)(uintptr_t)&region,
+			 .n_regions = 1,
+			 .category_anyof_mask = SCAN_PRESENT,
+			 .return_mask = SCAN_PRESENT };
+	bool known = page[0] == 1 && ioctl(fd, SCAN_IOCTL, &arg) >= 0;
+	close(fd);
+	return known;
+}
+
+hv_err hv_residency_open(hv_residency *self, const hv_memory *memory, bool force_fallback)
+{
+	*self = (hv_residency){ .way = HV_RESIDENCY_MINCORE, .pagemap_fd = -1 };
+	if (force_fallback || memory->backing->shared || !hv_residency_scan_known())
+		return HV_OK;
+	self->pagemap_fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	if (self->pagemap_fd < 0)
+		return HV_ERR_SYSTEM;
+	self->way = HV_RESIDENCY_PAGEMAP_SCAN;
+	return HV_OK;
+}
+
+void hv_residency_close(hv_residency *self)
+{
+	if (self->pagemap_fd >= 0)
+		close(self->pagemap_fd);
+	self->pagemap_fd = -1;
+}
+
+const char *hv_residency_way_text(hv_residency_way way)
+{
+	return way == HV_RESIDENCY_PAGEMAP_SCAN ? "PAGEMAP_SCAN" : "mincore";
+}
+
+hv_err hv_residency_map_create(hv_residency_map *map, uint64_t huge_count)
+{
+	*map = (hv_residency_map){ .huge_count = huge_count };
+	map->resident_frames = calloc(huge_count, sizeof(*map->resident_frames));
+	return map->resident_frames != NULL ? HV_OK : HV_ERR_SYSTEM;
+}
+
+void hv_residency_map_destroy(hv_residency_map *map)
+{
+	free(map->resident_frames);
+	map->resident_frames = NULL;
+}
+
+hv_err hv_residency_look(const hv_residency *self, const hv_memory *memory, hv_residency_map *map)
+{
+	if (map->huge_count != memory->huge_count)
+		return HV_ERR_INVAL;
+	memset(map->resident_frames, 0, map->huge_count * sizeof(*map->resident_frames));
+	map->resident_bytes = map->huge_page_bytes = 0;
+	return self->way == HV_RESIDENCY_PAGEMAP_SCAN ? look_scan(self, memory, map) : look_mincore(memory, map);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The residency oracle: which frames the kernel really holds memory for. Every byte that a result calls reclaimed is
+ * proven here (H3, H5). Private memory: ioctl PAGEMAP_SCAN (kernel 6.7), else mincore() with the huge share from smaps.
+ * Shared files: mincore(), which answers for the page cache; a page table knows only what is mapped. The shared zero
+ * page is not memory. */
+#ifndef HV_RESIDENCY_H
+#define HV_RESIDENCY_H
+
+#include "memory/hv_memory.h"
+
+typedef enum hv_residency_way { HV_RESIDENCY_PAGEMAP_SCAN, HV_RESIDENCY_MINCORE } hv_residency_way;
+
+typedef struct hv_residency {
+	hv_residency_way way;
+	int pagemap_fd;
+} hv_residency;
+
+/** What was seen, one number per huge frame. */
+typedef struct hv_residency_map {
+	uint16_t *resident_frames; /**< 0..512 each */
+	uint64_t huge_count;
+	uint64_t resident_bytes;
+	uint64_t huge_page_bytes; /**< of these, in 2 MiB pages */
+} hv_residency_map;
+
+/** Probe what the kernel offers for this memory; force_fallback takes mincore() in any case. */
+HV_MUST_CHECK hv_err hv_residency_open(hv_residency *self, const hv_memory *memory, bool force_fallback);
+void hv_residency_close(hv_residency *self);
+const char *hv_residency_way_text(hv_residency_way way);
+
+HV_MUST_CHECK hv_err hv_residency_map_create(hv_residency_map *map, uint64_t huge_count);
+void hv_residency_map_destroy(hv_residency_map *map);
+
+/** Look at the whole memory. Beside running guests each number is a snapshot of its own moment.
+ *  @return HV_OK; HV_ERR_SYSTEM; HV_ERR_INVAL the map is of another size */
+HV_MUST_CHECK hv_err hv_residency_look(const hv_residency *self, const hv_memory *memory, hv_residency_map *map);
+
+/** Does this kernel know PAGEMAP_SCAN? */
+bool hv_residency_scan_known(void);
+
+#endif

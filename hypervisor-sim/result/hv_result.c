@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Results; see hv_result.h. The file is replaced by rename, so that no moment shows half of it. */
+#define _GNU_SOURCE
+#include "result/hv_result.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Take the name before any work: two runs, or an earlier result, can't collide. */
+static hv_err path_claim(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return errno == EEXIST ? HV_ERR_EXISTS : HV_ERR_SYSTEM;
+	close(fd);
+	return HV_OK;
+}
+
+hv_err hv_result_open(hv_result *self, const char *path, const char *scenario, uint64_t seed)
+{
+	*self = (hv_result){ 0 };
+	if (path != NULL) {
+		hv_err err = path_claim(path);
+		if (err != HV_OK)
+			return err;
+		self->path = strdup(path);
+	}
+	self->root = cJSON_CreateObject();
+	cJSON_AddItemToObject(self->root, "environment", hv_environment(seed));
+	self->parameters = cJSON_AddObjectToObject(self->root, "parameters");
+	cJSON_AddStringToObject(self->parameters, "scenario", scenario);
+	self->rows = cJSON_AddArrayToObject(self->root, "rows");
+	self->checks = cJSON_AddArrayToObject(self->root, "checks");
+	self->skipped = cJSON_AddArrayToObject(self->root, "skipped");
+	return hv_result_save(self);
+}
+
+void hv_result_close(hv_result *self)
+{
+	cJSON_Delete(self->root);
+	free(self->path);
+	*self = (hv_result){ 0 };
+}
+
+hv_err hv_result_save(const hv_result *self)
+{
+	if (self->path == NULL)
+		return HV_OK;
+	char *text = cJSON_Print(self->root);
+	char *part = NULL;
+	if (text == NULL || asprintf(&part, "%s.part", self->path) < 0) {
+		free(text);
+		return HV_ERR_SYSTEM;
+	}
+	FILE *file = fopen(part, "we");
+	bool ok = file != NULL && fputs(text, file) >= 0 && fputc('\n', file) >= 0;
+	if (file != NULL)
+		ok = fclose(file) == 0 && ok;
+	ok = ok && rename(part, self->path) == 0;
+	if (!ok && file != NULL)
+		unlink(part);
+	free(text);
+	free(part);
+	return ok ? HV_OK : HV_ERR_SYSTEM;
+}
+
+static void save_or_warn(const hv_result *self)
+{
+	if (hv_result_save(self) != HV_OK)
+		fprintf(stderr, "hvsim: can't write %s: %s\n", self->path, strerror(errno));
+}
+
+static void add_text(cJSON *object, const char *key, const char *text)
+{
+	if (text != NULL)
+		cJSON_AddStringToObject(object, key, text);
+}
+
+/* Four significant digits are more than any of these measurements carries. */
+static double rounded(double value)
+{
+	if (value == 0)
+		return 0;
+	double scale = pow(10, 3 - floor(log10(fabs(value))));
+	return round(value * scale) / scale;
+}
+
+static cJSON *row_json(const hv_row *row, const hv_summary *summary)
+{
+	cJSON *object = cJSON_CreateObject();
+	add_text(object, "scenario", row->scenario);
+	add_text(object, "technique", row->technique);
+	add_text(object, "allocator", row->allocator);
+	add_text(object, "device", row->device);
+	add_text(object, "backing", row->backing);
+	add_text(object, "phase", row->phase);
+	add_text(object, "metric", row->metric);
+	add_text(object, "unit", row->unit);
+	cJSON_AddNumberToObject(object, "median", rounded(summary->median));
+	cJSON_AddNumberToObject(object, "low", rounded(summary->low));
+	cJSON_AddNumberToObject(object, "high", rounded(summary->high));
+	cJSON_AddNumberToObject(object, "first", rounded(summary->first));
+	cJSON *samples = cJSON_AddArrayToObject(object, "samples");
+	for (size_t at = 0; at < row->samples->n_values; at++)
+		cJSON_AddItemToArray(samples, cJSON_CreateNumber(rounded(row->samples->values[at])));
+	if (row->has_bytes_moved)
+		cJSON_AddNumberToObject(object, "bytes_moved", (double)row->bytes_moved);
+	if (row->has_bytes_freed)
+		cJSON_AddNumberToObject(object, "bytes_freed", (double)row->bytes_freed);
+	add_text(object, "proof", row->proof);
+	add_text(object, "discard", row->discard);
+	return object;
+}
+
+static const char *value_text(double value, char *text, size_t text_bytes)
+{
+	snprintf(text, text_bytes, fabs(value) >= 100 ? "%.0f" : "%.3g", value);
+	return text;
+}
+
+static void row_show(hv_result *self, const hv_row *row, const hv_summary *summary)
+{
+	char median[32], low[32], high[32], first[32], moved[32] = "", freed[32] = "";
+	if (!self->header_shown)
+		printf("%-14s %-9s %-22s %9s %9s %9s %9s  %-12s %9s %9s  %s\n", "technique", "backing", "phase",
+		       "median", "low", "high", "first", "unit", "moved", "freed", "how");
+	self->header_shown = true;
+	if (row->has_bytes_moved)
+		hv_format_bytes(row->bytes_moved, moved, sizeof(moved));
+	if (row->has_bytes_freed)
+		hv_format_bytes(row->bytes_freed, freed, sizeof(freed));
+	printf("%-14s %-9s %-22s %9s %9s %9s %9s  %-12s %9s %9s  %s\n", row->technique, row->backing, row->phase,
+	       value_text(summary->median, median, sizeof(median)), value_text(summary->low, low, sizeof(low)),
+	       value_text(summary->high, high, sizeof(high)), value_text(summary->first, first, sizeof(first)),
+	       row->unit, moved, freed, row->discard != NULL ? row->discard : "");
+	fflush(stdout);
+}
+
+void hv_result_row(hv_result *self, const hv_row *row)
+{
+	hv_summary summary = hv_samples_summary(row->samples);
+	cJSON_AddItemToArray(self->rows, row_json(row, &summary));
+	row_show(self, row, &summary);
+	save_or_warn(self);
+}
+
+void hv_result_check(hv_result *self, bool ok, const char *name, const char *detail)
+{
+	cJSON *check = cJSON_CreateObject();
+	cJSON_AddStringToObject(check, "name", name);
+	cJSON_AddBoolToObject(check, "ok", ok);
+	cJSON_AddStringToObject(check, "detail", detail);
+	cJSON_AddItemToArray(self->checks, check);
+	if (!ok)
+		printf("FAILED: %s: %s\n", name, detail);
+	self->failed = self->failed || !ok;
+}
+
+void hv_result_skip(hv_result *self, const char *what, const char *why)
+{
+	cJSON *entry = cJSON_CreateObject();
+	cJSON_AddStringToObject(entry, "what", what);
+	cJSON_AddStringToObject(entry, "why", why);
+	cJSON_AddItemToArray(self->skipped, entry);
+	printf("skipped: %s: %s\n", what, why);
+	save_or_warn(self);
+}
+
+void hv_result_say(const hv_result *self, const char *format, ...)
+{
+	(void)self;
+	va_list arguments;
+	va_start(arguments, format);
+	vprintf(format, arguments);
+	va_end(arguments);
+	fflush(stdout);
+}

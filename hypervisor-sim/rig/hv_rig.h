@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A rig: one VM with its host put together (memory, vCPUs, R, install service, monitor, oracle), and reclaims that are
+ * proven. Scenarios and tests build on it. The host attaches to the guest's region by descriptor, in a mapping of its
+ * own, as another process would. */
+#ifndef HV_RIG_H
+#define HV_RIG_H
+
+#include "host/install_service.h"
+#include "host/monitor.h"
+#include "memory/residency.h"
+
+typedef struct hv_rig_config {
+	hv_vm_config vm;
+	const hv_technique *technique;
+	const hv_policy *policy; /**< NULL = none */
+	uint64_t period_ns;      /**< 0 = the technique's */
+	hv_discard_way discard;
+	uint32_t batch_huge;
+	bool one_mapping; /**< the host uses the guest's mapping of the region (thread sanitizers follow addresses) */
+	bool oracle_fallback; /**< look with mincore() in any case */
+} hv_rig_config;
+
+typedef struct hv_rig {
+	hv_rig_config config;
+	hv_vm vm;
+	llfree_arena host_arena; /**< the host's own mapping of the region; without memory */
+	bool host_attached;
+	hv_host host;
+	hv_install_service service;
+	hv_monitor monitor;
+	hv_residency residency;
+	hv_residency_map before, after;
+	uint8_t *r_before; /**< hv_r of each huge frame */
+} hv_rig;
+
+/** Everything runs when this returns, vCPUs idle. On error nothing is left behind.
+ *  @param failed_step  what went wrong, for a person; errno may say why */
+HV_MUST_CHECK hv_err hv_rig_create(hv_rig *self, const hv_rig_config *config, const char **failed_step);
+void hv_rig_destroy(hv_rig *self);
+
+/** A reclaim and what the oracle saw of it. */
+typedef struct hv_proof {
+	hv_move move;
+	hv_err look_err;           /**< the oracle itself failed */
+	uint64_t bytes_moved;      /**< by R: what the guest may not use any more, or not without an install */
+	uint64_t bytes_resident;   /**< of these, what was resident before */
+	uint64_t bytes_freed;      /**< of the whole memory, what the oracle saw go */
+	uint64_t still_resident;   /**< huge frames of these that are resident, in whole or in part: H5 is broken */
+	uint64_t evicted_resident; /**< huge frames that R calls soft or hard and that are resident: H3 is broken */
+} hv_proof;
+
+/** Shrink to the limit, or for automatic techniques wait for the next pass; proven. Nobody else may resize beside. */
+hv_proof hv_rig_take(hv_rig *self, uint64_t limit_bytes);
+/** Does the proof hold? detail says what does not. touched: all that moved was resident before and must have gone. */
+HV_MUST_CHECK bool hv_proof_holds(const hv_proof *proof, bool touched, char *detail, size_t detail_bytes);
+
+/** At rest: is the guest's allocator consistent (A2), and did every frame hold what its owner wrote (H1)? */
+HV_MUST_CHECK bool hv_rig_sound(hv_rig *self, char *detail, size_t detail_bytes);
+
+#endif

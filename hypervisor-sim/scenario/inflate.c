@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * hvsim inflate: shrink and grow a VM by each technique, on each backing, beside vCPUs that work in memory of their
+ * own, and time every phase per 2 MiB moved. Every reclaim is proven by the residency oracle (H3, H5), the guest's
+ * frames by their pattern (H1), the allocator by its audit (A2).
+ *
+ * The base, which the guest never gives back, fills the target but for some slack, so what is touched again after a
+ * grow is what was reclaimed before. An automatic technique leaves nothing untouched after its first pass: there the
+ * VM is made anew for each iteration. */
+#define _GNU_SOURCE
+#include "cli/hv_options.h"
+#include "result/hv_result.h"
+#include "rig/hv_rig.h"
+#include "scenario/hv_scenario.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef enum phase { PHASE_UNTOUCHED, PHASE_GROW_TOUCH, PHASE_TOUCHED, PHASE_GROW, PHASE_SINGLE, PHASE_COUNT } phase;
+
+static const struct {
+	const char *name;
+	bool reclaims, touched;
+} phase_table[PHASE_COUNT] = {
+	[PHASE_UNTOUCHED] = { "shrink-untouched", true, false },  [PHASE_GROW_TOUCH] = { "grow-touch", false, false },
+	[PHASE_TOUCHED] = { "shrink-touched", true, true },       [PHASE_GROW] = { "grow", false, false },
+	[PHASE_SINGLE] = { "shrink-touched-single", true, true },
+};
+
+/* One line of the checks: holds until the first failure. */
+typedef struct verdict {
+	bool failed;
+	uint64_t n_checked;
+	char detail[200];
+} verdict;
+
+typedef struct inflate {
+	const hv_options *options;
+	hv_result *result;
+	const hv_technique *technique;
+	const hv_backing *backing;
+	uint64_t target_bytes, iteration;
+	hv_rig rig;
+	bool rig_up;
+	hv_samples samples[PHASE_COUNT];
+	uint64_t moved[PHASE_COUNT], freed[PHASE_COUNT];
+	verdict proof, sound;
+	uint64_t huge_page_bytes, touched_bytes; /**< of the last look at touched memory */
+	hv_discard_way way;
+	const char *oracle;
+} inflate;
+
+static void progress(const inflate *self, phase at)
+{
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr, "\r\033[K%s on %s: iteration %" PRIu64 " of %" PRIu64 ", %s ", self->technique->name,
+			self->backing->name, self->iteration + 1, self->options->iterations, phase_table[at].name);
+}
+
+static void progress_end(void)
+{
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr, "\r\033[K");
+}
+
+static void verdict_add(verdict *self, bool ok, const char *detail)
+{
+	self->n_checked++;
+	if (ok || self->failed)
+		return;
+	self->failed = true;
+	snprintf(self->detail, sizeof(self->detail), "%s", detail);
+}
+
+static bool sample_add(inflate *self, phase at, uint64_t elapsed_ns, uint64_t moved_huge)
+{
+	if (moved_huge == 0)
+		return true; /* nothing moved, nothing to divide by: the proof has said so */
+	self->moved[at] += moved_huge << HV_HUGE_SHIFT;
+	return hv_samples_add(&self->samples[at], (double)elapsed_ns / (double)moved_huge) == HV_OK;
+}
+
+static bool rig_start(inflate *self)
+{
+	const hv_options *options = self->options;
+	hv_rig_config config = {
+		.vm = { .memory_bytes = options->memory_bytes,
+			.backing = self->backing,
+			.allocator = hv_guest_allocator_find(self->technique->allocator),
+			.n_vcpus = (uint32_t)options->vcpus,
+			.fill_order = (unsigned)options->fill_order,
+			.install_timeout_ns = options->timeout_ms * 1000000,
+			.seed = options->seed },
+		.technique = self->technique,
+		.policy = self->technique->automatic ? hv_policy_find("period") : NULL,
+		.period_ns = (options->period_ms != 0 ? options->period_ms : 20) * 1000000,
+		.discard = HV_DISCARD_VECTORED,
+		.batch_huge = (uint32_t)options->batch_huge,
+	};
+	const char *failed_step;
+	hv_err err = hv_rig_create(&self->rig, &config, &failed_step);
+	if (err != HV_OK) {
+		char detail[200];
+		snprintf(detail, sizeof(detail), "%s: %s (%s)", failed_step, hv_err_text(err), strerror(errno));
+		verdict_add(&self->sound, false, detail);
+		return false;
+	}
+	self->rig_up = true;
+	self->way = self->rig.host.discarder.way;
+	self->oracle = hv_residency_way_text(self->rig.residency.way);
+	/* one huge frame may stay in parts for each vCPU, and two for what its slots hold */
+	uint64_t slack_bytes = (4 + 3 * options->vcpus) * (uint64_t)HV_HUGE_BYTES;
+	uint64_t base_bytes =
+		self->target_bytes > 2 * slack_bytes ? self->target_bytes - slack_bytes : self->target_bytes / 2;
+	hv_vm_fill_base(&self->rig.vm, base_bytes);
+	return true;
+}
+
+static void rig_end(inflate *self)
+{
+	if (!self->rig_up)
+		return;
+	char detail[200];
+	hv_vm_begin(&self->rig.vm, HV_JOB_FREE, 0);
+	hv_vm_wait(&self->rig.vm);
+	verdict_add(&self->sound, hv_rig_sound(&self->rig, detail, sizeof(detail)), detail);
+	hv_rig_destroy(&self->rig);
+	self->rig_up = false;
+}
+
+/* A reclaim beside working vCPUs. */
+static bool shrink(inflate *self, phase at)
+{
+	char detail[200];
+	progress(self, at);
+	hv_vm_begin(&self->rig.vm, HV_JOB_WORK, 0);
+	hv_proof proof = hv_rig_take(&self->rig, self->target_bytes);
+	bool holds = hv_proof_holds(&proof, phase_table[at].touched, detail, sizeof(detail));
+	if (holds && proof.bytes_moved == 0) {
+		snprintf(detail, sizeof(detail), "%s moved nothing", phase_table[at].name);
+		holds = false;
+	}
+	verdict_add(&self->proof, holds, detail);
+	self->freed[at] += proof.bytes_freed;
+	if (phase_table[at].touched) {
+		self->huge_page_bytes = self->rig.before.huge_page_bytes;
+		self->touched_bytes = self->rig.before.resident_bytes;
+	}
+	return sample_add(self, at, proof.move.elapsed_ns, proof.bytes_moved >> HV_HUGE_SHIFT) && holds;
+}
+
+/* Give back up to the whole memory; an automatic technique has nothing to give. */
+static hv_move grow(inflate *self)
+{
+	if (self->technique->automatic)
+		return (hv_move){ .err = HV_OK };
+	hv_move move = hv_monitor_do(&self->rig.monitor, HV_COMMAND_GROW, self->options->memory_bytes);
+	if (move.err != HV_OK)
+		verdict_add(&self->proof, false, hv_err_text(move.err));
+	return move;
+}
+
+/* Grow, then have the guest allocate and write all there is; PHASE_COUNT: not measured. */
+static bool grow_touch(inflate *self, phase at)
+{
+	progress(self, PHASE_GROW_TOUCH);
+	uint64_t evicted_huge =
+		hv_frames_count(&self->rig.host.frames, HV_R_HARD) + hv_frames_count(&self->rig.host.frames, HV_R_SOFT);
+	uint64_t begin_ns = hv_now_ns();
+	hv_move move = grow(self);
+	hv_vm_fill_all(&self->rig.vm);
+	uint64_t elapsed_ns = hv_now_ns() - begin_ns;
+	uint64_t left_huge =
+		hv_frames_count(&self->rig.host.frames, HV_R_HARD) + hv_frames_count(&self->rig.host.frames, HV_R_SOFT);
+	if (left_huge != 0)
+		verdict_add(&self->proof, false, "the guest could not allocate all that was given back");
+	hv_vm_begin(&self->rig.vm, HV_JOB_FREE, 0);
+	hv_vm_wait(&self->rig.vm);
+	return move.err == HV_OK && (at == PHASE_COUNT || sample_add(self, at, elapsed_ns, evicted_huge - left_huge));
+}
+
+static bool grow_only(inflate *self)
+{
+	progress(self, PHASE_GROW);
+	hv_move move = grow(self);
+	return move.err == HV_OK && sample_add(self, PHASE_GROW, move.elapsed_ns, move.huge);
+}
+
+/* The same reclaim with one call for each huge frame, in the same run. */
+static bool shrink_single(inflate *self)
+{
+	if (!grow_touch(self, PHASE_COUNT))
+		return false;
+	hv_host_set_discard(&self->rig.host, HV_DISCARD_SINGLE, 1);
+	bool ok = shrink(self, PHASE_SINGLE);
+	hv_host_set_discard(&self->rig.host, HV_DISCARD_VECTORED, (uint32_t)self->options->batch_huge);
+	return ok && grow(self).err == HV_OK;
+}
+
+static bool iterate(inflate *self)
+{
+	if (!self->rig_up && !rig_start(self))
+		return false;
+	bool ok = shrink(self, PHASE_UNTOUCHED) && grow_touch(self, PHASE_GROW_TOUCH) && shrink(self, PHASE_TOUCHED) &&
+		  grow_only(self) && (!self->technique->batches || shrink_single(self));
+	if (self->technique->automatic)
+		rig_end(self);
+	return ok;
+}
+
+static void row_emit(const inflate *self, const char *name, const char *metric, const char *unit, phase at,
+		     const hv_samples *samples)
+{
+	char proof[120] = "";
+	bool bytes = at != PHASE_COUNT, reclaims = bytes && phase_table[at].reclaims;
+	if (reclaims)
+		snprintf(proof, sizeof(proof), "%s: %s", self->oracle,
+			 phase_table[at].touched ? "resident before, absent after" : "absent before and after");
+	hv_row row = {
+		.scenario = "inflate",
+		.technique = self->technique->name,
+		.allocator = self->technique->allocator,
+		.device = "none",
+		.backing = self->backing->name,
+		.phase = name,
+		.metric = metric,
+		.unit = unit,
+		.samples = samples,
+		.has_bytes_moved = bytes,
+		.bytes_moved = bytes ? self->moved[at] : 0,
+		.has_bytes_freed = reclaims,
+		.bytes_freed = bytes ? self->freed[at] : 0,
+		.proof = reclaims                 ? proof
+			 : at == PHASE_GROW_TOUCH ? "pattern written and checked"
+						  : NULL,
+		.discard = !reclaims ? NULL : hv_discard_way_text(at == PHASE_SINGLE ? HV_DISCARD_SINGLE : self->way),
+	};
+	hv_result_row(self->result, &row);
+}
+
+/* Median over median, as a row of its own: ratios carry over from machine to machine, nanoseconds do not. */
+static void ratio_emit(const inflate *self, const char *name, phase above, phase below)
+{
+	hv_samples ratio = { 0 };
+	if (self->samples[above].n_values == 0 || self->samples[below].n_values == 0)
+		return;
+	double value =
+		hv_samples_summary(&self->samples[above]).median / hv_samples_summary(&self->samples[below]).median;
+	if (hv_samples_add(&ratio, value) == HV_OK)
+		row_emit(self, name, "ratio", "ratio", PHASE_COUNT, &ratio);
+	hv_samples_clear(&ratio);
+}
+
+static void check_emit(const inflate *self, const char *what, const verdict *outcome, const char *fine)
+{
+	char name[160], detail[220];
+	snprintf(name, sizeof(name), "%s on %s: %s", self->technique->name, self->backing->name, what);
+	if (!outcome->failed)
+		snprintf(detail, sizeof(detail), "%" PRIu64 " %s", outcome->n_checked, fine);
+	hv_result_check(self->result, !outcome->failed, name, outcome->failed ? outcome->detail : detail);
+}
+
+static void emit(inflate *self)
+{
+	progress_end();
+	for (phase at = 0; at < PHASE_COUNT; at++)
+		if (self->samples[at].n_values > 0)
+			row_emit(self, phase_table[at].name, "time", "ns/2MiB", at, &self->samples[at]);
+	ratio_emit(self, "batched-speedup", PHASE_SINGLE, PHASE_TOUCHED);
+	ratio_emit(self, "untouched/touched", PHASE_UNTOUCHED, PHASE_TOUCHED);
+	if (self->touched_bytes > 0) {
+		hv_samples share = { 0 };
+		if (hv_samples_add(&share, (double)self->huge_page_bytes / (double)self->touched_bytes) == HV_OK)
+			row_emit(self, "huge-page-share", "share", "ratio", PHASE_COUNT, &share);
+		hv_samples_clear(&share);
+	}
+	check_emit(self, "every byte reclaimed is gone (H3, H5)", &self->proof, "moves proven");
+	check_emit(self, "no frame changed under its owner (H1), audit (A2)", &self->sound, "guests checked");
+	for (phase at = 0; at < PHASE_COUNT; at++)
+		hv_samples_clear(&self->samples[at]);
+}
+
+static void technique_run(const hv_options *options, hv_result *result, const hv_technique *technique,
+			  const hv_backing *backing)
+{
+	inflate self = { .options = options,
+			 .result = result,
+			 .technique = technique,
+			 .backing = backing,
+			 .target_bytes = options->target_bytes };
+	for (self.iteration = 0; self.iteration < options->iterations && !hv_interrupted(); self.iteration++)
+		if (!iterate(&self))
+			break;
+	rig_end(&self);
+	emit(&self);
+}
+
+static void parameters_add(hv_result *result, const hv_options *options)
+{
+	cJSON *object = result->parameters;
+	cJSON_AddStringToObject(object, "technique", options->technique);
+	cJSON_AddStringToObject(object, "backing", options->backing);
+	cJSON_AddNumberToObject(object, "memory_bytes", (double)options->memory_bytes);
+	cJSON_AddNumberToObject(object, "target_bytes", (double)options->target_bytes);
+	cJSON_AddNumberToObject(object, "iterations", (double)options->iterations);
+	cJSON_AddNumberToObject(object, "vcpus", (double)options->vcpus);
+	cJSON_AddNumberToObject(object, "batch", (double)options->batch_huge);
+	cJSON_AddNumberToObject(object, "order", (double)options->fill_order);
+	cJSON_AddNumberToObject(object, "period_ms", (double)(options->period_ms != 0 ? options->period_ms : 20));
+	cJSON_AddNumberToObject(object, "seed", (double)options->seed);
+}
+
+static void run_all(const hv_options *options, hv_result *result)
+{
+	for (const hv_backing *const *backing = hv_backings; *backing != NULL; backing++) {
+		char why[160];
+		if (!hv_options_wants(options->backing, (*backing)->name))
+			continue;
+		if (!hv_backing_available(*backing, why, sizeof(why))) {
+			hv_result_skip(result, (*backing)->name, why);
+			continue;
+		}
+		for (const hv_technique *const *each = hv_techniques; *each != NULL && !hv_interrupted(); each++)
+			if (hv_options_wants(options->technique, (*each)->name))
+				technique_run(options, result, *each, *backing);
+	}
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+	hv_options *options = state->input;
+	(void)text;
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = options;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "'%s' is not an option; see --help", text);
+		return EINVAL;
+	case ARGP_KEY_END:
+		if (options->target_bytes == 0)
+			options->target_bytes = options->memory_bytes / 4 & ~(uint64_t)(HV_HUGE_BYTES - 1);
+		hv_options_check(options, state);
+		if (options->target_bytes < (4 + options->vcpus) * 2 * (uint64_t)HV_HUGE_BYTES)
+			argp_error(state, "--target is too small for %" PRIu64 " vCPUs; allowed: from %" PRIu64 "M",
+				   options->vcpus, (4 + options->vcpus) * 4);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static int inflate_run(int argc, char **argv)
+{
+	static const struct argp_child children[] = { { &hv_options_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp argp = {
+		.parser = parse,
+		.children = children,
+		.doc = "Shrink a VM to --target and grow it again, by each technique; time per "
+		       "2 MiB moved, every byte proven."
+	};
+	hv_options options = hv_options_default();
+	hv_result result;
+	if (argp_parse(&argp, argc, argv, 0, NULL, &options) != 0)
+		return HV_EXIT_USAGE;
+	hv_err err = hv_result_open(&result, options.json, "inflate", options.seed);
+	if (err != HV_OK) {
+		fprintf(stderr, "hvsim: --json %s: %s\n", options.json,
+			err == HV_ERR_EXISTS ? "exists already, and results are never overwritten; name another file"
+					     : strerror(errno));
+		return HV_EXIT_USAGE;
+	}
+	parameters_add(&result, &options);
+	run_all(&options, &result);
+	progress_end();
+	cJSON_AddBoolToObject(result.parameters, "interrupted", hv_interrupted());
+	bool saved = hv_result_save(&result) == HV_OK;
+	if (!saved)
+		fprintf(stderr, "hvsim: can't write %s: %s\n", options.json, strerror(errno));
+	int status = result.failed || !saved ? HV_EXIT_CHECK : hv_interrupted() ? HV_EXIT_INTERRUPTED : 0;
+	hv_result_say(&result, "checks: %d, %s\n", cJSON_GetArraySize(result.checks),
+		      result.failed ? "FAILED" : "all passed");
+	hv_result_close(&result);
+	return status;
+}
+
+const hv_scenario hv_scenario_inflate = {
+	.name = "inflate",
+	.summary = "shrink and grow a VM by each technique, timed per 2 MiB, every byte proven",
+	.run = inflate_run,
+};

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * hvsim list: techniques, backings, policies and guest allocators that are known, and what this machine lacks. */
+#include "host/hv_policy.h"
+#include "memory/discard.h"
+#include "memory/residency.h"
+#include "scenario/hv_scenario.h"
+#include "techniques/hv_technique.h"
+
+#include <argp.h>
+#include <stdio.h>
+
+static void show_techniques(void)
+{
+	printf("techniques\n");
+	for (const hv_technique *const *each = hv_techniques; *each != NULL; each++) {
+		char grain[32];
+		printf("  %-14s %s\n  %-14s moves %s, %s, %s, guest allocator %s\n", (*each)->name, (*each)->summary,
+		       "", hv_format_bytes((*each)->grain_bytes, grain, sizeof(grain)),
+		       (*each)->automatic ? "automatic" : "down to a limit",
+		       (*each)->dma_safe ? "DMA-safe" : "not DMA-safe", (*each)->allocator);
+	}
+}
+
+static void show_backings(void)
+{
+	printf("backings\n");
+	for (const hv_backing *const *each = hv_backings; *each != NULL; each++) {
+		char why[160];
+		bool available = hv_backing_available(*each, why, sizeof(why));
+		printf("  %-14s %s%s%s\n", (*each)->name, (*each)->summary,
+		       available ? "" : "; not here: ", available ? "" : why);
+	}
+}
+
+static void show_machine(void)
+{
+	char text[32];
+	hv_discarder discarder;
+	hv_discarder_open(&discarder, HV_DISCARD_VECTORED);
+	bool vectored = discarder.way == HV_DISCARD_VECTORED;
+	hv_discarder_close(&discarder);
+	printf("this machine\n");
+	printf("  discard        %s\n",
+	       vectored ? "vectored process_madvise"
+			: "no process_madvise on oneself (kernel 6.13): madvise over neighbours");
+	printf("  residency      %s\n",
+	       hv_residency_scan_known() ? "PAGEMAP_SCAN" : "no PAGEMAP_SCAN (kernel 6.7): mincore and smaps");
+	printf("  populate       %s\n",
+	       hv_populate_known() ? "MADV_POPULATE_WRITE" : "no MADV_POPULATE_WRITE (kernel 5.14): touching");
+	printf("  memory         %s available\n",
+	       hv_format_bytes(hv_meminfo_bytes("MemAvailable"), text, sizeof(text)));
+}
+
+static int list_run(int argc, char **argv)
+{
+	static const struct argp argp = { .doc = "Show the techniques, backings, policies and guest allocators that "
+						 "are known, and what this machine lacks." };
+	argp_parse(&argp, argc, argv, 0, NULL, NULL);
+	show_techniques();
+	show_backings();
+	printf("policies\n");
+	for (const hv_policy *const *each = hv_policies; *each != NULL; each++)
+		printf("  %-14s %s\n", (*each)->name, (*each)->summary);
+	printf("guest allocators\n");
+	for (const hv_guest_allocator *const *each = hv_guest_allocators; *each != NULL; each++)
+		printf("  %-14s %s\n", (*each)->name, (*each)->summary);
+	show_machine();
+	return 0;
+}
+
+const hv_scenario hv_scenario_list = {
+	.name = "list",
+	.summary = "what is known, and what this machine lacks",
+	.run = list_run,
+};

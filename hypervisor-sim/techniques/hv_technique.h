@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A technique: one way to take memory back from a VM and give it again. One folder techniques/NAME/ with a guest half
+ * and a host half, which meet only through transport/ and the shared region, and one descriptor hv_technique_NAME; the
+ * build collects them. */
+#ifndef HV_TECHNIQUE_H
+#define HV_TECHNIQUE_H
+
+#include "guest/hv_vm.h"
+#include "host/hv_host.h"
+
+/** What runs in the VM. */
+typedef struct hv_guest_half {
+	/** Prepare a vCPU before it runs. */
+	hv_err (*attach)(hv_vcpu *vcpu);
+} hv_guest_half;
+
+/** What runs in the monitor, on its one reclaiming thread. moved_huge: huge frames that changed hands, also on error.
+ */
+typedef struct hv_host_half {
+	/** Take memory until the guest has no more than the limit; HV_ERR_SHORT when it has not enough free.
+	 *  NULL when the technique is automatic only. */
+	hv_err (*shrink)(hv_host *host, uint64_t limit_bytes, uint64_t *moved_huge);
+	/** Give memory again up to the limit; NULL as above. */
+	hv_err (*grow)(hv_host *host, uint64_t limit_bytes, uint64_t *moved_huge);
+	/** One pass over what the guest does not use now; NULL when the technique acts on demand only. */
+	hv_err (*pass)(hv_host *host, uint64_t *moved_huge);
+} hv_host_half;
+
+typedef struct hv_technique {
+	const char *name, *summary;
+	const char *allocator; /**< the guest allocator it runs on */
+	uint64_t grain_bytes;  /**< what it moves at once */
+	bool automatic;        /**< acts by itself, by a policy; else it is given a limit */
+	bool dma_safe;         /**< a device never sees memory that the CPU does not */
+	bool batches;          /**< its discards go through the host's batch: one call each can be compared */
+	uint64_t period_ns;    /**< automatic: its usual period */
+	const hv_guest_half *guest;
+	const hv_host_half *host;
+} hv_technique;
+
+/** All techniques, ended by NULL; collected by the build. */
+extern const hv_technique *const hv_techniques[];
+/** @return NULL when unknown */
+const hv_technique *hv_technique_find(const char *name);
+
+#endif
