@@ -105,7 +105,7 @@ static bool take_frame_here(const llfree_t *self, llfree_slot *slot, llf_run *ru
 	    !llf_u64_cas_acqrel(&slot->reservation, &word, word - 1))
 		return false;
 	*run = (llf_run){ .row = row, .mask = ~bits & (bits + 1), .k_frames = 1 };
-	if (LLF_LIKELY(llf_lower_take(self, run, 0)))
+	if (LLF_LIKELY(llf_lower_take_row(self, run)))
 		return true;
 	llf_upper_give(self, slot, llf_tree_of_row(row), 1);
 	return false;
@@ -122,7 +122,7 @@ static bool take_huge_here(const llfree_t *self, llfree_slot *slot, llf_run *run
 	    !llf_u64_cas_acqrel(&slot->reservation, &word, res_make(word, row, res_free(word) - LLFREE_HUGE_FRAMES)))
 		return false;
 	*run = (llf_run){ .row = row, .k_frames = LLFREE_HUGE_FRAMES };
-	if (LLF_LIKELY(llf_lower_take(self, run, LLFREE_HUGE_ORDER)))
+	if (LLF_LIKELY(llf_lower_take_huge(self, run)))
 		return true;
 	llf_upper_give(self, slot, llf_tree_of_row(row), LLFREE_HUGE_FRAMES);
 	return false;

@@ -99,8 +99,17 @@ bool llf_child_reclaim(llfree_child_cell *cell, uint16_t *seen);
 void llf_tree_give(const llfree_t *self, uint64_t tree_idx, unsigned k_frames);
 /* free += k and no longer reserved. */
 void llf_tree_unreserve(const llfree_t *self, uint64_t tree_idx, unsigned k_frames);
-/* free -= k if online; with class_idx < LLF_NO_CLASS the tree takes that class in the same CAS. */
-llfree_err llf_tree_take(const llfree_t *self, uint64_t tree_idx, unsigned k_frames, unsigned class_idx);
+/* What a taker may do to the class of a tree: by its row of the policy table, decided in the CAS that takes. A whole
+ * tree may be taken by, and takes, any class. rule NULL: every tree may be used. class_idx LLF_NO_CLASS: none changes. */
+typedef struct llf_claimant {
+	const uint8_t *rule;
+	unsigned class_idx;
+} llf_claimant;
+
+/* free -= k. @return LLFREE_ERR_OFFLINE; LLFREE_ERR_STATE: not so many free, or not for this class. */
+llfree_err llf_tree_take(const llfree_t *self, uint64_t tree_idx, unsigned k_frames, llf_claimant who);
+/* The class that the tree has after who has taken of it; LLF_NO_CLASS: the table forbids it. */
+unsigned llf_tree_class_for(const llfree_t *self, uint64_t tree_idx, uint32_t word, llf_claimant who);
 
 /* --- lower: find and take frames inside one tree ------------------------------------------------------------------
  * A run is found by looking (no store), then counted out of the upper level by the caller, then committed. */
@@ -117,6 +126,9 @@ bool llf_lower_find(const llfree_t *self, uint64_t from_row, uint64_t end_row, u
 bool llf_lower_find_loose(const llfree_t *self, uint64_t from_row, uint64_t end_row, unsigned width, llf_run *run);
 /* Take the run that find saw; all of it or nothing. */
 bool llf_lower_take(const llfree_t *self, llf_run *run, unsigned order);
+/* The same for orders 0..6, and for one huge frame. */
+bool llf_lower_take_row(const llfree_t *self, llf_run *run);
+bool llf_lower_take_huge(const llfree_t *self, llf_run *run);
 /* Take what is still free of loose frames; k_frames and mask say how much (0: nothing). */
 void llf_lower_take_loose(const llfree_t *self, llf_run *run);
 /* The run that begins at this frame. */

@@ -39,9 +39,8 @@ llfree_err llfree_get_at(const llfree_t *self, llfree_request request, uint64_t 
 	unsigned k_frames = 1u << order;
 	llfree_err err = LLFREE_ERR_STATE;
 	for (unsigned tries = 0; tries < LLF_EXACT_TRIES; tries++) {
-		uint32_t word = llf_tree_load_acquire(&self->trees[tree_idx]);
-		bool whole = tree_free(word) == llf_tree_capacity(self, tree_idx);
-		err = llf_tree_take(self, tree_idx, k_frames, whole ? request.class_idx : LLF_NO_CLASS);
+		/* Who names a frame wants that one, whatever the class of its tree. */
+		err = llf_tree_take(self, tree_idx, k_frames, (llf_claimant){ NULL, request.class_idx });
 		if (err == LLFREE_ERR_OFFLINE)
 			return err;
 		if (err == LLFREE_OK) {

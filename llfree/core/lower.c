@@ -199,21 +199,49 @@ static bool take_children(const llfree_t *self, llf_run *run, unsigned order)
 	return true;
 }
 
-bool llf_lower_take(const llfree_t *self, llf_run *run, unsigned order)
+bool llf_lower_take_row(const llfree_t *self, llf_run *run)
 {
-	if (order >= LLFREE_HUGE_ORDER)
-		return take_children(self, run, order);
 	llfree_child_cell *child = child_of_row(self, run->row);
 	uint16_t seen;
 	if (!llf_child_take(child, run->k_frames, &seen))
 		return false;
-	bool took = order <= LLF_WHOLE_ROW_ORDER ?
-			    llf_row_take(&self->rows[run->row], run->mask) :
-			    take_rows(self, run->row, UINT64_C(1) << (order - LLF_WHOLE_ROW_ORDER));
-	if (!took)
-		(void)llf_child_give(child, run->k_frames, LLFREE_HUGE_FRAMES);
 	run->evicted = child_evicted(seen);
-	return took;
+	if (LLF_LIKELY(llf_row_take(&self->rows[run->row], run->mask)))
+		return true;
+	(void)llf_child_give(child, run->k_frames, LLFREE_HUGE_FRAMES);
+	return false;
+}
+
+static bool take_row_group(const llfree_t *self, llf_run *run, unsigned order)
+{
+	llfree_child_cell *child = child_of_row(self, run->row);
+	uint16_t seen;
+	if (!llf_child_take(child, run->k_frames, &seen))
+		return false;
+	run->evicted = child_evicted(seen);
+	if (take_rows(self, run->row, UINT64_C(1) << (order - LLF_WHOLE_ROW_ORDER)))
+		return true;
+	(void)llf_child_give(child, run->k_frames, LLFREE_HUGE_FRAMES);
+	return false;
+}
+
+bool llf_lower_take_huge(const llfree_t *self, llf_run *run)
+{
+	uint16_t seen;
+	if (!llf_child_take_huge(child_of_row(self, run->row), &seen))
+		return false;
+	llf_rows_fill(self, run->row / LLFREE_HUGE_ROWS);
+	run->evicted = child_evicted(seen);
+	return true;
+}
+
+bool llf_lower_take(const llfree_t *self, llf_run *run, unsigned order)
+{
+	if (order <= LLF_WHOLE_ROW_ORDER)
+		return llf_lower_take_row(self, run);
+	if (order < LLFREE_HUGE_ORDER)
+		return take_row_group(self, run, order);
+	return take_children(self, run, order);
 }
 
 /* --- give ------------------------------------------------------------------------------------------------------- */

@@ -48,7 +48,7 @@ static bool take_from_reservations(const llfree_t *self, uint64_t tree_idx, llfr
 static llfree_err take_upper(const llfree_t *self, uint64_t tree_idx)
 {
 	for (unsigned tries = 0; tries < LLF_HOST_TRIES; tries++) {
-		llfree_err err = llf_tree_take(self, tree_idx, LLFREE_HUGE_FRAMES, LLF_NO_CLASS);
+		llfree_err err = llf_tree_take(self, tree_idx, LLFREE_HUGE_FRAMES, (llf_claimant){ NULL, LLF_NO_CLASS });
 		if (err != LLFREE_ERR_STATE)
 			return err;
 		llfree_slot *holder;

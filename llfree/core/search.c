@@ -8,7 +8,7 @@
 
 /* Candidates are compared within a window of trees, so that huge memories don't cost more. A huge frame is as good
  * from one tree as from the next, and the scan is shared by few gets: a smaller window. */
-enum { LLF_WINDOW_TREES = 512, LLF_WINDOW_TREES_HUGE = 16 };
+enum { LLF_WINDOW_TREES = 512, LLF_WINDOW_TREES_HUGE = 8 };
 
 /* A partial tree within 1/4 of the least that is worth reserving ends the search. */
 enum { LLF_GOOD_ENOUGH = 4 };
@@ -23,7 +23,7 @@ typedef struct {
 
 typedef struct {
 	const llfree_t *self;
-	const uint8_t *rule;
+	llf_claimant who;
 	unsigned order, need, min_frames;
 } search;
 
@@ -40,7 +40,7 @@ static bool tree_fits(const search *s, uint64_t tree_idx)
 static void consider(const search *s, uint64_t tree_idx, uint32_t word, candidates *best)
 {
 	unsigned free_frames = tree_free(word);
-	unsigned rule = s->rule[llf_known_class(s->self, tree_class(word))];
+	unsigned rule = s->who.rule[llf_known_class(s->self, tree_class(word))];
 	unsigned rank, score = free_frames;
 	if (free_frames == llf_tree_capacity(s->self, tree_idx)) {
 		rank = RANK_EMPTY;
@@ -133,21 +133,17 @@ static void scan_all(const search *s, uint32_t cpu, uint64_t start, unsigned at_
 
 /* STATE tree free(n), not reserved, online --reserve--> free(0), reserved, class by the table; n is the caller's
  * LP    the successful CAS. All outputs come from the word that it replaced, none from an earlier attempt. */
-static bool tree_reserve(const search *s, uint64_t tree_idx, unsigned class_idx, unsigned *free_frames)
+static bool tree_reserve(const search *s, uint64_t tree_idx, unsigned *free_frames)
 {
 	llfree_tree_cell *cell = &s->self->trees[tree_idx];
 	uint32_t word = llf_tree_load_relaxed(cell);
-	uint32_t next;
+	unsigned class_idx;
 	do {
-		if (tree_reserved(word) || tree_offline(word) || tree_free(word) < s->need)
+		class_idx = llf_tree_class_for(s->self, tree_idx, word, s->who);
+		if (tree_reserved(word) || tree_offline(word) || tree_free(word) < s->need || class_idx == LLF_NO_CLASS)
 			return false;
-		unsigned rule = s->rule[llf_known_class(s->self, tree_class(word))];
-		next = tree_with_free(word, 0) | LLFREE_TREE_RESERVED;
-		if (tree_free(word) == llf_tree_capacity(s->self, tree_idx) || rule == LLFREE_DEMOTE)
-			next = tree_with_class(next, class_idx);
-		else if (rule == LLFREE_NEVER)
-			return false;
-	} while (!llf_tree_cas_acqrel(cell, &word, next));
+	} while (!llf_tree_cas_acqrel(cell, &word,
+				      tree_with_class(tree_with_free(word, 0) | LLFREE_TREE_RESERVED, class_idx)));
 	*free_frames = tree_free(word);
 	return true;
 }
@@ -155,7 +151,7 @@ static bool tree_reserve(const search *s, uint64_t tree_idx, unsigned class_idx,
 bool llf_reserve_best(const llfree_t *self, llfree_slot *slot, uint32_t cpu, unsigned class_idx, unsigned order)
 {
 	unsigned need = 1u << order;
-	search s = { self, self->rule[class_idx], order, need, (unsigned)llf_min(UINT32_MAX, self->reserve_min_frames) };
+	search s = { self, { self->rule[class_idx], class_idx }, order, need, self->reserve_min_frames };
 	if (s.min_frames < need)
 		s.min_frames = need;
 	uint64_t old = llf_u64_load_acquire(&slot->reservation);
@@ -168,7 +164,7 @@ bool llf_reserve_best(const llfree_t *self, llfree_slot *slot, uint32_t cpu, uns
 
 	for (unsigned rank = 0; rank < RANKS; rank++) {
 		unsigned free_frames;
-		if (!has(&best, rank) || !tree_reserve(&s, best.tree_idx[rank], class_idx, &free_frames))
+		if (!has(&best, rank) || !tree_reserve(&s, best.tree_idx[rank], &free_frames))
 			continue;
 		/* Until the CAS the tree is nobody's but ours; the CAS makes it the slot's. It fails if another thread
 		 * gave the slot a tree, used the old one, or drained: then this one goes back as it was. */
@@ -183,12 +179,12 @@ bool llf_reserve_best(const llfree_t *self, llfree_slot *slot, uint32_t cpu, uns
 }
 
 /* One tree, candidate by candidate: upper count first, then the lower level. */
-static bool sweep_tree(const search *s, uint64_t tree_idx, unsigned new_class, llf_run *run)
+static bool sweep_tree(const search *s, uint64_t tree_idx, llf_run *run)
 {
 	const llfree_t *self = s->self;
 	uint64_t row = tree_idx * LLF_TREE_ROWS, end = llf_tree_end_child(self, tree_idx) * LLFREE_HUGE_ROWS;
 	if (!llf_lower_find(self, row, end, s->order, run) ||
-	    llf_tree_take(self, tree_idx, s->need, new_class) != LLFREE_OK)
+	    llf_tree_take(self, tree_idx, s->need, s->who) != LLFREE_OK)
 		return false;
 	while (llf_lower_find(self, row, end, s->order, run)) {
 		if (llf_lower_take(self, run, s->order))
@@ -202,7 +198,7 @@ static bool sweep_tree(const search *s, uint64_t tree_idx, unsigned new_class, l
 bool llf_sweep(const llfree_t *self, uint32_t cpu, unsigned class_idx, unsigned order, llf_run *run)
 {
 	static const uint8_t passes[] = { LLFREE_MATCH, LLFREE_STEAL, LLFREE_DEMOTE };
-	search s = { self, self->rule[class_idx], order, 1u << order, 0 };
+	search s = { self, { self->rule[class_idx], class_idx }, order, 1u << order, 0 };
 	uint64_t first, end;
 	own_share(self, cpu, &first, &end);
 	for (unsigned pass = 0; pass < sizeof(passes); pass++) {
@@ -210,12 +206,9 @@ bool llf_sweep(const llfree_t *self, uint32_t cpu, unsigned class_idx, unsigned 
 			uint64_t tree_idx = first + i < self->n_trees ? first + i : first + i - self->n_trees;
 			uint32_t word = llf_tree_load_relaxed(&self->trees[tree_idx]);
 			bool whole = tree_free(word) == llf_tree_capacity(self, tree_idx);
-			unsigned rule = s.rule[llf_known_class(self, tree_class(word))];
-			unsigned as = whole ? LLFREE_MATCH : rule;
-			if (tree_free(word) < s.need || tree_offline(word) || as != passes[pass])
-				continue;
-			unsigned new_class = whole || as == LLFREE_DEMOTE ? class_idx : LLF_NO_CLASS;
-			if (sweep_tree(&s, tree_idx, new_class, run))
+			unsigned rule = whole ? LLFREE_MATCH : s.who.rule[llf_known_class(self, tree_class(word))];
+			if (tree_free(word) >= s.need && !tree_offline(word) && rule == passes[pass] &&
+			    sweep_tree(&s, tree_idx, run))
 				return true;
 		}
 	}

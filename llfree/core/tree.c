@@ -26,19 +26,31 @@ void llf_tree_unreserve(const llfree_t *self, uint64_t tree_idx, unsigned k_fram
 	tree_add(self, tree_idx, k_frames, LLFREE_TREE_RESERVED);
 }
 
-llfree_err llf_tree_take(const llfree_t *self, uint64_t tree_idx, unsigned k_frames, unsigned class_idx)
+unsigned llf_tree_class_for(const llfree_t *self, uint64_t tree_idx, uint32_t word, llf_claimant who)
+{
+	unsigned now = llf_known_class(self, tree_class(word));
+	if (who.class_idx == LLF_NO_CLASS)
+		return now;
+	if (tree_free(word) == llf_tree_capacity(self, tree_idx))
+		return who.class_idx;
+	unsigned rule = who.rule ? who.rule[now] : LLFREE_STEAL;
+	if (rule == LLFREE_NEVER)
+		return LLF_NO_CLASS;
+	return rule == LLFREE_DEMOTE ? who.class_idx : now;
+}
+
+/* STATE free(n) -> free(n-k), class by the table; LP the CAS: count, class and offline are judged in one word */
+llfree_err llf_tree_take(const llfree_t *self, uint64_t tree_idx, unsigned k_frames, llf_claimant who)
 {
 	llfree_tree_cell *cell = &self->trees[tree_idx];
 	uint32_t word = llf_tree_load_relaxed(cell);
-	uint32_t next;
+	unsigned class_idx;
 	do {
 		if (tree_offline(word))
 			return LLFREE_ERR_OFFLINE;
-		if (tree_free(word) < k_frames)
+		class_idx = llf_tree_class_for(self, tree_idx, word, who);
+		if (tree_free(word) < k_frames || class_idx == LLF_NO_CLASS)
 			return LLFREE_ERR_STATE;
-		next = word - k_frames;
-		if (class_idx < LLF_NO_CLASS)
-			next = tree_with_class(next, class_idx);
-	} while (!llf_tree_cas_acqrel(cell, &word, next));
+	} while (!llf_tree_cas_acqrel(cell, &word, tree_with_class(word - k_frames, class_idx)));
 	return LLFREE_OK;
 }
