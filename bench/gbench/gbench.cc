@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The only C++ of the project: what gbench.h declares, over Google Benchmark's classes. A run crosses the pipe as one
+ * line of fields that are separated by the unit separator (0x1f), counters last as name=value pairs. Counters named
+ * "round_..." go to the file only: they are the points of a curve, too many for a console row. */
+#include "gbench.h"
+
+#include <benchmark/benchmark.h>
+
+#include <cerrno>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <unistd.h>
+#include <vector>
+
+namespace {
+
+using benchmark::BenchmarkReporter;
+using Run = BenchmarkReporter::Run;
+
+constexpr char separator = '\x1f';
+const char curve_prefix[] = "round_";
+constexpr size_t fixed_fields = 17;
+
+std::string number(double value)
+{
+	char text[48];
+	std::snprintf(text, sizeof(text), "%a", value);
+	return text;
+}
+
+std::string clean(std::string text)
+{
+	for (char &c : text) {
+		if (c == separator || c == '\n' || c == '\r')
+			c = ' ';
+	}
+	return text;
+}
+
+/* Worker: every run becomes a line; side 'D' is what the display would show, 'F' what the file would hold. */
+class pipe_reporter : public BenchmarkReporter {
+    public:
+	pipe_reporter(int fd, char side) : fd_(fd), side_(side)
+	{
+		SetErrorStream(&nowhere_);
+		SetOutputStream(&nowhere_);
+	}
+
+	bool ReportContext(const Context &) override
+	{
+		return true;
+	}
+
+	void ReportRuns(const std::vector<Run> &runs) override
+	{
+		for (const Run &run : runs)
+			send(run);
+	}
+
+    private:
+	void send(const Run &run)
+	{
+		std::ostringstream line;
+		line << "run" << separator << side_ << separator << run.run_name.function_name << separator
+		     << run.family_index << separator << run.per_family_instance_index << separator
+		     << int(run.run_type) << separator << run.aggregate_name << separator << int(run.aggregate_unit)
+		     << separator << clean(run.report_label) << separator << int(run.error_occurred) << separator
+		     << clean(run.error_message) << separator << run.iterations << separator << run.repetition_index
+		     << separator << run.repetitions << separator << int(run.time_unit) << separator
+		     << number(run.real_accumulated_time) << separator << number(run.cpu_accumulated_time);
+		for (const auto &counter : run.counters)
+			line << separator << counter.first << "=" << number(counter.second.value);
+		line << "\n";
+		write_all(line.str());
+	}
+
+	void write_all(const std::string &text)
+	{
+		for (size_t done = 0; done < text.size();) {
+			ssize_t n = ::write(fd_, text.data() + done, text.size() - done);
+			if (n < 0 && errno != EINTR)
+				std::_Exit(1); /* the reader is gone */
+			done += n > 0 ? size_t(n) : 0;
+		}
+	}
+
+	int fd_;
+	char side_;
+	std::ostringstream nowhere_;
+};
+
+std::vector<std::string> split(const char *line)
+{
+	std::vector<std::string> fields(1);
+	for (; *line && *line != '\n'; line++) {
+		if (*line == separator)
+			fields.emplace_back();
+		else
+			fields.back() += *line;
+	}
+	return fields;
+}
+
+int64_t threads_of(const std::string &name)
+{
+	size_t at = name.find("/threads:");
+	return at == std::string::npos ? 1 : std::atoll(name.c_str() + at + 9);
+}
+
+Run run_of(const std::vector<std::string> &fields, int64_t first_family)
+{
+	Run run;
+	run.run_name.function_name = fields[2];
+	run.family_index = first_family + std::atoll(fields[3].c_str());
+	run.per_family_instance_index = std::atoll(fields[4].c_str());
+	run.run_type = Run::RunType(std::atoi(fields[5].c_str()));
+	run.aggregate_name = fields[6];
+	run.aggregate_unit = benchmark::StatisticUnit(std::atoi(fields[7].c_str()));
+	run.report_label = fields[8];
+	run.error_occurred = std::atoi(fields[9].c_str()) != 0;
+	run.error_message = fields[10];
+	run.iterations = std::atoll(fields[11].c_str());
+	run.repetition_index = std::atoll(fields[12].c_str());
+	run.repetitions = std::atoll(fields[13].c_str());
+	run.time_unit = benchmark::TimeUnit(std::atoi(fields[14].c_str()));
+	run.real_accumulated_time = std::strtod(fields[15].c_str(), nullptr);
+	run.cpu_accumulated_time = std::strtod(fields[16].c_str(), nullptr);
+	run.threads = threads_of(fields[2]);
+	run.statistics = nullptr;
+	for (size_t i = fixed_fields; i < fields.size(); i++) {
+		size_t equals = fields[i].find('=');
+		if (equals != std::string::npos)
+			run.counters[fields[i].substr(0, equals)] =
+				benchmark::Counter(std::strtod(fields[i].c_str() + equals + 1, nullptr));
+	}
+	return run;
+}
+
+struct sink {
+	bench_gb_sink_config config = {};
+	std::unique_ptr<BenchmarkReporter> display, file;
+	std::ofstream out;
+	int64_t first_family = 0, last_family = -1;
+
+	void open_file()
+	{
+		std::string format = config.out_format ? config.out_format : "json";
+		out.open(config.out_path);
+		if (format == "json") {
+			file.reset(new benchmark::JSONReporter);
+		} else if (format == "console") {
+			file.reset(new benchmark::ConsoleReporter(benchmark::ConsoleReporter::OO_Tabular));
+		} else {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+			file.reset(new benchmark::CSVReporter); /* deprecated, and still what the flag promises */
+#pragma GCC diagnostic pop
+		}
+		file->SetOutputStream(&out);
+	}
+
+	void tell(const Run &run) const
+	{
+		std::vector<bench_gb_counter_value> values;
+		for (const auto &counter : run.counters)
+			values.push_back({ counter.first.c_str(), counter.second.value });
+		bench_gb_run_info info = { run.run_name.function_name.c_str(), run.aggregate_name.c_str(),
+					   run.error_occurred ? run.error_message.c_str() : nullptr, values.data(),
+					   values.size() };
+		config.on_run(&info, config.context);
+	}
+
+	/* The CSV reporter aborts unless every run has the same counters: keep the usual ones, absent ones are nan. */
+	static void make_uniform(Run *run)
+	{
+		static const char *const names[] = { "get_ns", "put_ns", "pair_ns", "cas_ns", "get_x_cas", "put_x_cas",
+						     "pair_x_cas", "p50", "p90", "p99", "p99.9", "p99.99", "max" };
+		benchmark::UserCounters kept;
+		for (const char *name : names) {
+			auto it = run->counters.find(name);
+			kept[name] = it == run->counters.end() ? benchmark::Counter(NAN) : it->second;
+		}
+		run->counters = kept;
+	}
+
+	static void report(BenchmarkReporter *reporter, Run run)
+	{
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+		if (dynamic_cast<benchmark::CSVReporter *>(reporter))
+			make_uniform(&run);
+#pragma GCC diagnostic pop
+		reporter->ReportRuns({ run });
+	}
+
+	void show(Run run)
+	{
+		if (config.on_run)
+			tell(run);
+		for (auto it = run.counters.begin(); it != run.counters.end();)
+			it = it->first.rfind(curve_prefix, 0) == 0 ? run.counters.erase(it) : std::next(it);
+		if (display)
+			report(display.get(), run);
+	}
+};
+
+sink *the_sink; /* one a process: Google Benchmark's flags are global too */
+
+benchmark::State *state_of(bench_gb_state *state)
+{
+	return reinterpret_cast<benchmark::State *>(state);
+}
+
+} // namespace
+
+extern "C" void bench_gb_initialize(int *argc, char **argv)
+{
+	benchmark::Initialize(argc, argv);
+}
+
+extern "C" void bench_gb_print_help(void)
+{
+	benchmark::PrintDefaultHelp();
+}
+
+extern "C" void bench_gb_register(const char *name, bool once, bench_gb_fn fn, void *context)
+{
+	auto *row = benchmark::RegisterBenchmark(name, [fn, context](benchmark::State &state) {
+		fn(reinterpret_cast<bench_gb_state *>(&state), context);
+	});
+	row->UseManualTime();
+	if (once)
+		row->Iterations(1);
+}
+
+extern "C" bool bench_gb_keep_running(bench_gb_state *state, uint64_t n_ops)
+{
+	return state_of(state)->KeepRunningBatch(benchmark::IterationCount(n_ops));
+}
+
+extern "C" void bench_gb_batch_time(bench_gb_state *state, double seconds)
+{
+	state_of(state)->SetIterationTime(seconds);
+}
+
+extern "C" void bench_gb_pause(bench_gb_state *state)
+{
+	state_of(state)->PauseTiming();
+}
+
+extern "C" void bench_gb_resume(bench_gb_state *state)
+{
+	state_of(state)->ResumeTiming();
+}
+
+extern "C" void bench_gb_counter(bench_gb_state *state, const char *name, double value)
+{
+	state_of(state)->counters[name] = benchmark::Counter(value);
+}
+
+extern "C" void bench_gb_fail(bench_gb_state *state, const char *message)
+{
+	state_of(state)->SkipWithError(message);
+}
+
+extern "C" void bench_gb_run(int fd)
+{
+	pipe_reporter display(fd, 'D'), file(fd, 'F');
+	benchmark::RunSpecifiedBenchmarks(&display, &file, "all");
+}
+
+extern "C" void bench_gb_sink_context(const char *key, const char *value)
+{
+	benchmark::AddCustomContext(key, value);
+}
+
+extern "C" bool bench_gb_sink_open(const bench_gb_sink_config *config)
+{
+	BenchmarkReporter::Context context;
+
+	context.name_field_width = config->name_width;
+	the_sink = new sink;
+	the_sink->config = *config;
+	if (!config->quiet)
+		the_sink->display.reset(benchmark::CreateDefaultDisplayReporter());
+	if (config->out_path)
+		the_sink->open_file();
+	if (the_sink->display)
+		the_sink->display->ReportContext(context);
+	if (the_sink->file)
+		the_sink->file->ReportContext(context);
+	return !config->out_path || the_sink->out.good();
+}
+
+extern "C" bool bench_gb_sink_line(const char *line)
+{
+	std::vector<std::string> fields = split(line);
+
+	if (fields.size() < fixed_fields || fields[0] != "run")
+		return false;
+	Run run = run_of(fields, the_sink->first_family);
+	if (run.family_index > the_sink->last_family)
+		the_sink->last_family = run.family_index;
+	if (fields[1] == "D")
+		the_sink->show(run);
+	else if (the_sink->file)
+		sink::report(the_sink->file.get(), run);
+	if (the_sink->out.is_open())
+		the_sink->out.flush();
+	return true;
+}
+
+extern "C" void bench_gb_sink_next_worker(void)
+{
+	the_sink->first_family = the_sink->last_family + 1;
+}
+
+extern "C" bool bench_gb_sink_close(void)
+{
+	bool ok = true;
+
+	if (the_sink->display)
+		the_sink->display->Finalize();
+	if (the_sink->file) {
+		the_sink->file->Finalize();
+		the_sink->out.close();
+		ok = !the_sink->out.fail();
+	}
+	std::fflush(stdout);
+	delete the_sink;
+	the_sink = nullptr;
+	return ok;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The command line: what to run, on what, and where results go. Parsed once; a worker parses the same arguments. */
+#ifndef BENCH_OPTIONS_H
+#define BENCH_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	BENCH_MAX_LIST = 64,
+	BENCH_MAX_THREADS = 1024,
+	BENCH_MAX_ORDER = 10,
+	BENCH_MAX_PEERS = 8,
+	BENCH_EXIT_FAILED = 1,
+	BENCH_EXIT_USAGE = 2,
+	BENCH_EXIT_INTERRUPTED = 130
+};
+
+typedef enum bench_summary { BENCH_NO_SUMMARY, BENCH_SUMMARY_LATENCY, BENCH_SUMMARY_WRITE, BENCH_SUMMARY_FRAG } bench_summary;
+
+typedef struct bench_numbers {
+	uint32_t values[BENCH_MAX_LIST];
+	uint32_t count;
+} bench_numbers;
+
+typedef struct bench_names {
+	const char *values[BENCH_MAX_LIST];
+	uint32_t count;
+} bench_names;
+
+typedef struct bench_options {
+	uint64_t memory_bytes;	/* managed by the allocators */
+	uint64_t write_bytes;	/* touched by the case write */
+	bench_numbers threads, orders, frag_slots;
+	uint32_t slots;		/* per-CPU structures; 0 = as many as CPUs or threads */
+	uint32_t tuning;
+	uint32_t rounds;	/* of frag */
+	uint64_t seed;
+	bool pin, list, force;
+	bench_names allocators, cases, peers;
+	const char *filter;	/* regular expression over row names; a leading '-' excludes */
+	const char *out_path, *out_format;
+	bench_summary summary;
+	const char *callgrind;	/* row to run in this process for instruction counts */
+	const char *worker;	/* internal: run the rows of this allocator, write to worker_fd */
+	int worker_fd;
+	int gb_argc;		/* Google Benchmark's flags, argv[0] first */
+	char *gb_argv[BENCH_MAX_LIST];
+} bench_options;
+
+/** Parse; prints a message and exits with BENCH_EXIT_USAGE when something is wrong, with 0 after --help. */
+void bench_options_parse(bench_options *options, int argc, char **argv);
+/** Frames managed. */
+uint64_t bench_options_frames(const bench_options *options);
+uint64_t bench_machine_memory_bytes(void);
+bool bench_names_contain(const bench_names *names, const char *name);
+/** Print "llfree-bench: ..." and leave with BENCH_EXIT_USAGE. */
+__attribute__((noreturn, format(printf, 1, 2))) void bench_usage_error(const char *format, ...);
+
+#endif

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The process that the user started: runs one worker process per allocator, one after the other, and turns what they
+ * send into one report. A malloc's worker is started with its library preloaded. Ctrl-C ends the worker; what was
+ * measured is written. */
+#include "bench_driver.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "bench_clock.h"
+#include "bench_environment.h"
+#include "bench_report.h"
+#include "bench_rows.h"
+#include "bench_worker_process.h"
+#include "gbench.h"
+
+enum { MAX_JOBS = 32, LINE_BYTES = 1 << 20, PATH_BYTES = 512 };
+
+typedef struct job {
+	const char *name; /* allocator or BENCH_MACHINE */
+	size_t n_rows;
+	char library[PATH_BYTES]; /* to preload; "" = none */
+} job;
+
+typedef struct driver {
+	const bench_options *options;
+	int argc;
+	char **argv;
+	job jobs[MAX_JOBS];
+	size_t n_jobs, n_rows, rows_done, rows_failed;
+	size_t name_width;
+	char skipped[256];
+	uint64_t start_ns;
+	bool show_progress;
+	bench_report *report;
+} driver;
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int signal_number)
+{
+	(void)signal_number;
+	interrupted = 1;
+}
+
+static void catch_signals(void)
+{
+	struct sigaction action = { .sa_handler = on_signal }; /* no SA_RESTART: read() must return */
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+}
+
+/* --- what to run ---------------------------------------------------------------------------------------------- */
+
+static bool find_library(const char *candidates, char *path, size_t path_bytes)
+{
+	static const char *const folders[] = { "/usr/local/lib", "/usr/lib/" BENCH_MULTIARCH, "/lib/" BENCH_MULTIARCH,
+					       "/usr/lib64", "/lib64", "/usr/lib", "/lib" };
+
+	while (*candidates) {
+		size_t name_bytes = strcspn(candidates, ":");
+
+		for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+			snprintf(path, path_bytes, "%s/%.*s", folders[i], (int)name_bytes, candidates);
+			if (!access(path, R_OK))
+				return true;
+		}
+		candidates += name_bytes + (candidates[name_bytes] == ':');
+	}
+	path[0] = 0;
+	return false;
+}
+
+static void add_job(driver *self, const char *name, const bench_allocator *allocator)
+{
+	bench_row_list list = { 0 };
+	job *next = &self->jobs[self->n_jobs];
+	const char *skipped = NULL;
+
+	bench_rows_add(&list, self->options, allocator);
+	if (list.count && allocator && allocator->is_malloc && bench_built_with_sanitizer())
+		skipped = "a sanitizer replaces malloc in this build";
+	else if (list.count && allocator && allocator->library &&
+		 !find_library(allocator->library, next->library, sizeof(next->library)))
+		skipped = allocator->library;
+	if (skipped) {
+		fprintf(stderr, "skipped: %s: %s%s\n", name, skipped == allocator->library ? "not installed: " : "", skipped);
+		snprintf(self->skipped + strlen(self->skipped), sizeof(self->skipped) - strlen(self->skipped), "%s%s",
+			 self->skipped[0] ? "," : "", name);
+	} else if (list.count && self->n_jobs < MAX_JOBS) {
+		next->name = name;
+		next->n_rows = list.count;
+		self->n_rows += list.count;
+		self->n_jobs++;
+		for (size_t i = 0; i < list.count; i++) {
+			size_t width = strlen(list.rows[i].name);
+			self->name_width = width > self->name_width ? width : self->name_width;
+			if (self->options->list)
+				puts(list.rows[i].name);
+		}
+	}
+	bench_rows_free(&list);
+}
+
+static void add_jobs(driver *self)
+{
+	const bench_options *options = self->options;
+
+	add_job(self, BENCH_MACHINE, NULL);
+	for (size_t i = 0; i < bench_allocator_count; i++) {
+		const bench_allocator *allocator = bench_allocators[i];
+
+		if (options->allocators.count ? bench_names_contain(&options->allocators, allocator->table.name) :
+						!allocator->on_request)
+			add_job(self, allocator->table.name, allocator);
+	}
+	for (uint32_t i = 0; i < options->peers.count; i++) {
+		const bench_peer_table *table = bench_peer_load(options->peers.values[i]);
+
+		if (!options->allocators.count || bench_names_contain(&options->allocators, table->name))
+			add_job(self, table->name, bench_allocator_of_table(table));
+	}
+}
+
+static void print_list(void)
+{
+	puts("Cases:");
+	for (size_t i = 0; i < bench_case_count; i++)
+		printf("  %-10s %s\n", bench_cases[i]->name, bench_cases[i]->question);
+	puts("Allocators:");
+	for (size_t i = 0; i < bench_allocator_count; i++)
+		printf("  %-14s %s%s\n", bench_allocators[i]->table.name, bench_allocators[i]->about,
+		       bench_allocators[i]->on_request ? " (on request)" : "");
+	puts("Rows:");
+}
+
+/* --- a worker --------------------------------------------------------------------------------------------------- */
+
+static void exec_worker(const driver *self, const job *work, int fd)
+{
+	char name[PATH_BYTES], fd_text[32];
+	char **argv = calloc((size_t)self->argc + 3, sizeof(*argv));
+	int argc = 0;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* no worker outlives the driver */
+	if (!argv)
+		_exit(BENCH_EXIT_FAILED);
+	snprintf(name, sizeof(name), "--worker=%s", work->name);
+	snprintf(fd_text, sizeof(fd_text), "--worker-fd=%d", fd);
+	for (; argc < self->argc; argc++)
+		argv[argc] = self->argv[argc];
+	argv[argc++] = name;
+	argv[argc++] = fd_text;
+	if (work->library[0])
+		setenv("LD_PRELOAD", work->library, 1);
+	execv("/proc/self/exe", argv);
+	_exit(BENCH_EXIT_FAILED);
+}
+
+static void show_progress(const driver *self, const char *name)
+{
+	double seconds = (double)(bench_now_ns() - self->start_ns) * 1e-9;
+	double left = self->rows_done ? seconds / (double)self->rows_done * (double)(self->n_rows - self->rows_done) : 0;
+
+	if (self->show_progress)
+		fprintf(stderr, "\r\033[K[%zu/%zu] about %.0f s left, last: %s\r", self->rows_done, self->n_rows, left, name);
+}
+
+static void on_run(const bench_gb_run_info *run, void *context)
+{
+	driver *self = context;
+
+	if (run->error) {
+		self->rows_failed++;
+		fprintf(stderr, "failed: %s: %s\n", run->name, run->error);
+	}
+	if (!run->aggregate[0] && self->rows_done < self->n_rows)
+		self->rows_done++;
+	bench_report_add(self->report, run);
+	show_progress(self, run->name);
+}
+
+/* Read the worker's lines to the end of its pipe. */
+static void read_lines(int fd)
+{
+	char *line = malloc(LINE_BYTES);
+	size_t used = 0;
+
+	while (line && !interrupted) {
+		ssize_t n = read(fd, line + used, LINE_BYTES - 1 - used);
+		char *end;
+
+		if (n <= 0 && !(n < 0 && errno == EINTR))
+			break;
+		used += n > 0 ? (size_t)n : 0;
+		line[used] = 0;
+		while ((end = memchr(line, '\n', used))) {
+			size_t line_bytes = (size_t)(end - line) + 1;
+
+			bench_gb_sink_line(line);
+			used -= line_bytes;
+			memmove(line, end + 1, used + 1);
+		}
+		if (used == LINE_BYTES - 1)
+			used = 0; /* no run is that long: not ours */
+	}
+	free(line);
+}
+
+static bool run_job(driver *self, const job *work)
+{
+	int fds[2], status = 0;
+	pid_t child;
+
+	fflush(NULL);
+	if (pipe(fds))
+		return false;
+	child = fork();
+	if (child == 0) {
+		close(fds[0]);
+		exec_worker(self, work, fds[1]);
+	}
+	close(fds[1]);
+	if (child > 0) {
+		read_lines(fds[0]);
+		if (interrupted)
+			kill(child, SIGKILL);
+		while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+			kill(child, SIGKILL);
+	}
+	close(fds[0]);
+	bench_gb_sink_next_worker();
+	if (child > 0 && (interrupted || (WIFEXITED(status) && WEXITSTATUS(status) == 0)))
+		return true;
+	fprintf(stderr, "failed: the process of %s ended with %s %d\n", work->name,
+		WIFSIGNALED(status) ? "signal" : "exit code", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	return false;
+}
+
+/* --- all ------------------------------------------------------------------------------------------------------------ */
+
+/* Claim the result file before anything runs, so that a long run does not end without one. */
+static void create_out_file(const bench_options *options)
+{
+	int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (options->force ? O_TRUNC : O_EXCL);
+	int fd;
+
+	if (!options->out_path)
+		return;
+	fd = open(options->out_path, flags, 0644);
+	if (fd < 0 && errno == EEXIST)
+		bench_usage_error("%s exists; choose another file, or --force to replace it", options->out_path);
+	if (fd < 0)
+		bench_usage_error("can't write %s: %s", options->out_path, strerror(errno));
+	close(fd);
+}
+
+static bool open_sink(driver *self)
+{
+	const bench_options *options = self->options;
+	bench_gb_sink_config config = { .quiet = options->summary != BENCH_NO_SUMMARY, .out_path = options->out_path,
+					.out_format = options->out_format, .name_width = self->name_width,
+					.on_run = on_run, .context = self };
+
+	bench_environment_add(options);
+	if (self->skipped[0])
+		bench_gb_sink_context("skipped", self->skipped);
+	return bench_gb_sink_open(&config);
+}
+
+static int run_jobs(driver *self)
+{
+	bool ok = true, written;
+
+	create_out_file(self->options);
+	if (!open_sink(self))
+		bench_usage_error("can't write %s", self->options->out_path);
+	catch_signals();
+	self->start_ns = bench_now_ns();
+	for (size_t i = 0; i < self->n_jobs && !interrupted; i++)
+		ok &= run_job(self, &self->jobs[i]);
+	if (self->show_progress)
+		fputs("\r\033[K", stderr);
+	written = bench_gb_sink_close();
+	bench_report_print(self->report, self->options);
+	if (!written)
+		fprintf(stderr, "failed: %s could not be written\n", self->options->out_path);
+	if (interrupted) {
+		fprintf(stderr, "interrupted: %zu of %zu rows are done\n", self->rows_done, self->n_rows);
+		return BENCH_EXIT_INTERRUPTED;
+	}
+	return ok && written && !self->rows_failed ? 0 : BENCH_EXIT_FAILED;
+}
+
+int bench_driver_main(const bench_options *options, int argc, char **argv)
+{
+	driver self = { .options = options, .argc = argc, .argv = argv };
+	int exit_code;
+
+	if (options->list)
+		print_list();
+	add_jobs(&self);
+	if (!self.n_rows)
+		bench_usage_error("no row matches; --list shows cases, allocators and rows, --memory may be too small");
+	if (options->list)
+		return 0;
+	self.show_progress = isatty(STDERR_FILENO) && (options->summary || !isatty(STDOUT_FILENO));
+	self.report = bench_report_new();
+	exit_code = run_jobs(&self);
+	bench_report_free(self.report);
+	return exit_code;
+}
