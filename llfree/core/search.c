@@ -53,7 +53,7 @@ static void consider(const search *s, uint64_t tree_idx, uint32_t word, candidat
 		rank = rule == LLFREE_MATCH ? RANK_LOW : RANK_FOREIGN_LOW;
 		score = LLFREE_TREE_FRAMES - free_frames; /* nearly full memory: what gives most */
 	}
-	if (score < best->score[rank] && tree_fits(s, tree_idx)) {
+	if (score < best->score[rank] && (rank == RANK_EMPTY || tree_fits(s, tree_idx))) {
 		best->score[rank] = score;
 		best->tree_idx[rank] = tree_idx;
 	}
