@@ -61,7 +61,7 @@ static void *monitor_thread(void *context)
 			pthread_cond_broadcast(&self->changed);
 			continue;
 		}
-		if (!self->policy_on) {
+		if (self->passes_allowed == 0) {
 			pthread_cond_wait(&self->changed, &self->lock);
 			continue;
 		}
@@ -74,6 +74,9 @@ static void *monitor_thread(void *context)
 		self->last = run_unlocked(self, HV_COMMAND_PASS, 0);
 		self->last_ns = hv_now_ns();
 		self->n_passes++;
+		/* it may have been switched off meanwhile */
+		if (self->passes_allowed != 0 && self->passes_allowed != UINT64_MAX)
+			self->passes_allowed--;
 		pthread_cond_broadcast(&self->changed);
 	}
 	pthread_mutex_unlock(&self->lock);
@@ -130,7 +133,7 @@ hv_move hv_monitor_do(hv_monitor *self, hv_command command, uint64_t limit_bytes
 void hv_monitor_policy(hv_monitor *self, bool on)
 {
 	pthread_mutex_lock(&self->lock);
-	self->policy_on = on && self->policy != NULL;
+	self->passes_allowed = on && self->policy != NULL ? UINT64_MAX : 0;
 	self->last_ns = hv_now_ns();
 	pthread_cond_broadcast(&self->changed);
 	pthread_mutex_unlock(&self->lock);
@@ -149,13 +152,14 @@ hv_move hv_monitor_next_pass(hv_monitor *self)
 {
 	if (self->policy == NULL)
 		return (hv_move){ .err = HV_ERR_INVAL };
-	hv_monitor_policy(self, true);
 	pthread_mutex_lock(&self->lock);
 	uint64_t seen = self->n_passes;
+	self->passes_allowed = 1;
+	self->last_ns = hv_now_ns();
+	pthread_cond_broadcast(&self->changed);
 	while (self->n_passes == seen)
 		pthread_cond_wait(&self->changed, &self->lock);
 	hv_move move = self->last;
-	self->policy_on = false;
 	pthread_mutex_unlock(&self->lock);
 	return move;
 }

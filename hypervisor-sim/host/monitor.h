@@ -24,12 +24,13 @@ typedef enum hv_command { HV_COMMAND_NONE, HV_COMMAND_SHRINK, HV_COMMAND_GROW, H
 typedef struct hv_monitor {
 	hv_host *host;
 	const hv_technique *technique;
-	const hv_policy *policy; /**< acts only while policy_on */
+	const hv_policy *policy; /**< acts only while passes are allowed */
 	uint64_t period_ns;
 	pthread_t thread;
 	pthread_mutex_t lock; /**< protects all below */
 	pthread_cond_t changed;
-	bool running, quit, policy_on;
+	bool running, quit;
+	uint64_t passes_allowed; /**< that the policy may still make; UINT64_MAX = no end */
 	hv_command command;
 	uint64_t limit_bytes;
 	hv_move last;

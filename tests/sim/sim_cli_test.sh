@@ -1,0 +1,87 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# hvsim's command line: bad input ends with 2, says what is wrong and what is allowed, and makes nothing; a small run
+# writes valid results and never over earlier ones.
+hvsim=$1
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+failures=0
+
+fail() {
+	echo "FAILED: $1"
+	failures=$((failures + 1))
+}
+
+# expect CODE PATTERN ARGUMENT...: exit code, and a pattern that the output holds
+expect() {
+	code=$1
+	pattern=$2
+	shift 2
+	"$hvsim" "$@" >"$dir/out" 2>&1
+	got=$?
+	[ "$got" -eq "$code" ] || fail "hvsim $*: exit code $got, not $code: $(cat "$dir/out")"
+	grep -q -e "$pattern" "$dir/out" || fail "hvsim $*: no '$pattern' in: $(cat "$dir/out")"
+}
+
+expect 2 'Usage'
+expect 2 'unknown command' nonsense
+expect 0 'inflate' --help
+expect 0 'technique' inflate --help
+expect 0 'hvsim' list --help
+expect 0 'llfree-auto' list
+expect 0 'anon-thp' list
+expect 0 '[0-9]' --version
+expect 2 'known: all.*llfree-manual' inflate --technique nonsense
+expect 2 "unknown technique ''" inflate --technique llfree-manual,
+expect 2 'known: all.*anon-thp' inflate --backing nonsense
+expect 2 'allowed: up to' inflate --memory 1024T --target 512M
+expect 2 'allowed: a size above zero' inflate --memory 0
+expect 2 'allowed: a size above zero' inflate --memory -2G
+expect 2 'allowed: a size above zero' inflate --memory 2Q
+expect 2 'allowed: a size above zero' inflate --memory 99999999999999999999G
+expect 2 'multiples of 2M' inflate --memory 3M
+expect 2 'is not below --memory' inflate --memory 256M --target 256M
+expect 2 'is not below --memory' inflate --memory 256M --target 1G
+expect 2 'allowed: a size above zero' inflate --target 0
+expect 2 'too small' inflate --memory 256M --target 2M
+expect 2 'allowed: 1 to' inflate --iterations 0
+expect 2 'allowed: 1 to' inflate --iterations 3x
+expect 2 'allowed: 1 to 256' inflate --vcpus 0
+expect 2 'allowed: 1 to 256' inflate --vcpus 257
+expect 2 'allowed: 1 to 1024' inflate --batch 0
+expect 2 'allowed: 1 to 1024' inflate --batch 1025
+expect 2 'allowed: 0 to 9' inflate --order 10
+expect 2 'allowed: 0 to' inflate --seed -1
+expect 2 'not an option' inflate stray
+expect 2 'unrecognized' inflate --nonsense
+expect 2 'unrecognized\|not an option\|Too many' list --nonsense
+expect 2 'No such file' inflate --memory 256M --json "$dir/none/result.json"
+
+small="--memory 128M --target 64M --iterations 1 --vcpus 1"
+expect 0 'all passed' inflate $small --json "$dir/result.json"
+grep -q '"bytes_freed"' "$dir/result.json" || fail "no rows in the result"
+grep -q '"interrupted":.*false' "$dir/result.json" || fail "the result does not tell whether it was interrupted"
+[ ! -e "$dir/result.json.part" ] || fail "a partial file stays behind"
+cp "$dir/result.json" "$dir/before.json"
+expect 2 'never overwritten' inflate $small --json "$dir/result.json"
+cmp -s "$dir/result.json" "$dir/before.json" || fail "an earlier result was changed"
+
+# Ctrl-C: what was measured so far, valid, and 130
+"$hvsim" inflate --memory 256M --target 64M --iterations 100000 --vcpus 1 --technique llfree-manual \
+	--json "$dir/partial.json" >"$dir/out" 2>&1 &
+pid=$!
+sleep 1
+kill -INT "$pid"
+wait "$pid"
+got=$?
+[ "$got" -eq 130 ] || fail "interrupted: exit code $got, not 130: $(cat "$dir/out")"
+grep -q '"interrupted":.*true' "$dir/partial.json" || fail "the partial result does not say that it is partial"
+grep -q '"shrink-touched"' "$dir/partial.json" || fail "the partial result has no rows"
+if command -v python3 >/dev/null; then
+	for file in result partial; do
+		python3 -c 'import json,sys; json.load(open(sys.argv[1]))' "$dir/$file.json" || fail "$file.json is not JSON"
+	done
+fi
+
+[ "$failures" -eq 0 ] && echo "all passed"
+exit $((failures > 0))
