@@ -5,7 +5,7 @@
  * handed out only after its install (H1). */
 #include "core/core.h"
 
-enum { LLF_RESERVE_TRIES = 4, LLF_TAKE_TRIES = 8 };
+enum { LLF_RESERVE_TRIES = 4, LLF_TAKE_TRIES = 8, LLF_DRY_ROUNDS = 8 };
 
 /* The reservation has run out: add what was freed into its tree meanwhile, if that is worth it.
  * STATE tree free(n), reserved -> free(0); reservation free(r) -> free(r+n) if it is still the word that was seen
@@ -166,10 +166,17 @@ LLF_NOINLINE static llfree_err get_elsewhere(const llfree_t *self, llfree_reques
 		if (take(self, slot, w, run))
 			return LLFREE_OK;
 	}
-	if (llf_sweep(self, request.cpu, request.class_idx, w->order, run))
-		return LLFREE_OK;
-	llfree_drain_all(self);
-	return llf_sweep(self, request.cpu, request.class_idx, w->order, run) ? LLFREE_OK : LLFREE_ERR_NOMEM;
+	/* What others hold is drained; what another thread takes again, or has in its hands just now, may need a few
+	 * rounds. At rest there is one: nothing is reserved after a drain. */
+	bool held_back;
+	for (unsigned i = 0; i < LLF_DRY_ROUNDS; i++) {
+		if (llf_sweep(self, request.cpu, request.class_idx, w->order, &held_back, run))
+			return LLFREE_OK;
+		if (i && !held_back)
+			break;
+		llfree_drain_all(self);
+	}
+	return LLFREE_ERR_NOMEM;
 }
 
 static inline llfree_err get(const llfree_t *self, llfree_request request, want w, llf_run *run)

@@ -161,8 +161,9 @@ llfree_err llf_put_run(const llfree_t *self, llfree_slot *slot, uint64_t frame, 
 
 /* Reserve the best tree for this request into the slot, in place of its reservation. */
 bool llf_reserve_best(const llfree_t *self, llfree_slot *slot, uint32_t cpu, unsigned class_idx, unsigned order);
-/* Take a run from any tree that the class may use, reserved or not: the last resort. */
-bool llf_sweep(const llfree_t *self, uint32_t cpu, unsigned class_idx, unsigned order, llf_run *run);
+/* Take a run from any tree that the class may use, reserved or not: the last resort. *held_back: a tree was reserved,
+ * so free frames may be out of sight: with a slot, or on the way from a tree to a slot. */
+bool llf_sweep(const llfree_t *self, uint32_t cpu, unsigned class_idx, unsigned order, bool *held_back, llf_run *run);
 
 /* --- alloc ------------------------------------------------------------------------------------------------------ */
 

@@ -195,17 +195,19 @@ static bool sweep_tree(const search *s, uint64_t tree_idx, llf_run *run)
 	return false;
 }
 
-bool llf_sweep(const llfree_t *self, uint32_t cpu, unsigned class_idx, unsigned order, llf_run *run)
+bool llf_sweep(const llfree_t *self, uint32_t cpu, unsigned class_idx, unsigned order, bool *held_back, llf_run *run)
 {
 	static const uint8_t passes[] = { LLFREE_MATCH, LLFREE_STEAL, LLFREE_DEMOTE };
 	search s = { self, { self->rule[class_idx], class_idx }, order, 1u << order, 0 };
 	uint64_t first, end;
 	own_share(self, cpu, &first, &end);
+	*held_back = false;
 	for (unsigned pass = 0; pass < sizeof(passes); pass++) {
 		for (uint64_t i = 0; i < self->n_trees; i++) {
 			uint64_t tree_idx = first + i < self->n_trees ? first + i : first + i - self->n_trees;
 			uint32_t word = llf_tree_load_relaxed(&self->trees[tree_idx]);
 			bool whole = tree_free(word) == llf_tree_capacity(self, tree_idx);
+			*held_back |= tree_reserved(word);
 			unsigned rule = whole ? LLFREE_MATCH : s.who.rule[llf_known_class(self, tree_class(word))];
 			if (tree_free(word) >= s.need && !tree_offline(word) && rule == passes[pass] &&
 			    sweep_tree(&s, tree_idx, run))
