@@ -125,21 +125,29 @@ static const char *value_text(double value, char *text, size_t text_bytes)
 	return text;
 }
 
+/* Microseconds read better than nanoseconds; spread only where there is one. */
 static void row_show(hv_result *self, const hv_row *row, const hv_summary *summary)
 {
-	char median[32], low[32], high[32], first[32], moved[32] = "", freed[32] = "";
+	char median[32], low[32] = "", high[32] = "", first[32] = "", moved[32] = "", freed[32] = "";
+	bool is_ns = strncmp(row->unit, "ns/", 3) == 0;
+	double scale = is_ns ? 1e-3 : 1;
 	if (!self->header_shown)
-		printf("%-14s %-9s %-22s %9s %9s %9s %9s  %-12s %9s %9s  %s\n", "technique", "backing", "phase",
-		       "median", "low", "high", "first", "unit", "moved", "freed", "how");
+		printf("%-14s %-9s %-22s %8s %8s %8s %8s  %-8s %9s %9s  %s\n", "technique", "backing", "phase",
+		       "median", "low", "high", "first", "unit", "moved", "freed", "discarded by");
 	self->header_shown = true;
+	value_text(summary->median * scale, median, sizeof(median));
+	if (row->samples->n_values > 1) {
+		value_text(summary->low * scale, low, sizeof(low));
+		value_text(summary->high * scale, high, sizeof(high));
+		value_text(summary->first * scale, first, sizeof(first));
+	}
 	if (row->has_bytes_moved)
 		hv_format_bytes(row->bytes_moved, moved, sizeof(moved));
 	if (row->has_bytes_freed)
 		hv_format_bytes(row->bytes_freed, freed, sizeof(freed));
-	printf("%-14s %-9s %-22s %9s %9s %9s %9s  %-12s %9s %9s  %s\n", row->technique, row->backing, row->phase,
-	       value_text(summary->median, median, sizeof(median)), value_text(summary->low, low, sizeof(low)),
-	       value_text(summary->high, high, sizeof(high)), value_text(summary->first, first, sizeof(first)),
-	       row->unit, moved, freed, row->discard != NULL ? row->discard : "");
+	printf("%-14s %-9s %-22s %8s %8s %8s %8s  %s%-*s %9s %9s  %s\n", row->technique, row->backing, row->phase,
+	       median, low, high, first, is_ns ? "us/" : "", is_ns ? 5 : 8, row->unit + (is_ns ? 3 : 0), moved, freed,
+	       row->discard != NULL ? row->discard : "");
 	fflush(stdout);
 }
 

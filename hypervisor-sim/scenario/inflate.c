@@ -135,6 +135,8 @@ static void rig_end(inflate *self)
 static bool shrink(inflate *self, phase at)
 {
 	char detail[200];
+	if (hv_interrupted())
+		return false;
 	progress(self, at);
 	hv_vm_begin(&self->rig.vm, HV_JOB_WORK, 0);
 	hv_proof proof = hv_rig_take(&self->rig, self->target_bytes);
@@ -166,6 +168,8 @@ static hv_move grow(inflate *self)
 /* Grow, then have the guest allocate and write all there is; PHASE_COUNT: not measured. */
 static bool grow_touch(inflate *self, phase at)
 {
+	if (hv_interrupted())
+		return false;
 	progress(self, PHASE_GROW_TOUCH);
 	uint64_t evicted_huge =
 		hv_frames_count(&self->rig.host.frames, HV_R_HARD) + hv_frames_count(&self->rig.host.frames, HV_R_SOFT);
@@ -214,11 +218,14 @@ static bool iterate(inflate *self)
 static void row_emit(const inflate *self, const char *name, const char *metric, const char *unit, phase at,
 		     const hv_samples *samples)
 {
-	char proof[120] = "";
+	char proof[120] = "", discard[80];
 	bool bytes = at != PHASE_COUNT, reclaims = bytes && phase_table[at].reclaims;
 	if (reclaims)
 		snprintf(proof, sizeof(proof), "%s: %s", self->oracle,
 			 phase_table[at].touched ? "resident before, absent after" : "absent before and after");
+	snprintf(discard, sizeof(discard), "%s%s",
+		 hv_discard_way_text(at == PHASE_SINGLE ? HV_DISCARD_SINGLE : self->way),
+		 self->backing->discard == HV_DISCARD_PUNCH ? ", then punch" : "");
 	hv_row row = {
 		.scenario = "inflate",
 		.technique = self->technique->name,
@@ -236,7 +243,7 @@ static void row_emit(const inflate *self, const char *name, const char *metric, 
 		.proof = reclaims                 ? proof
 			 : at == PHASE_GROW_TOUCH ? "pattern written and checked"
 						  : NULL,
-		.discard = !reclaims ? NULL : hv_discard_way_text(at == PHASE_SINGLE ? HV_DISCARD_SINGLE : self->way),
+		.discard = reclaims ? discard : NULL,
 	};
 	hv_result_row(self->result, &row);
 }

@@ -1,20 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Whole rigs: H1 under stress, H3 and H5 for every technique and backing, the policy, limits that can't be met. */
+ * Whole rigs: H3 and H5 for every technique and backing, the policy, limits that can't be met. */
 #include "t_sim.h"
-
-#include <inttypes.h>
-
-#define STRESS_NS UINT64_C(3000000000)
-
-static void assert_sound(hv_rig *rig)
-{
-	char detail[200] = "";
-	bool sound = hv_rig_sound(rig, detail, sizeof(detail));
-	if (!sound)
-		print_error("%s\n", detail);
-	assert_true(sound);
-}
 
 static void assert_proof(const hv_proof *proof, bool touched)
 {
@@ -23,96 +10,6 @@ static void assert_proof(const hv_proof *proof, bool touched)
 	if (!holds)
 		print_error("%s\n", detail);
 	assert_true(holds);
-}
-
-static void rest(hv_rig *rig)
-{
-	hv_vm_begin(&rig->vm, HV_JOB_FREE, 0);
-	hv_vm_wait(&rig->vm);
-}
-
-static uint64_t evicted_resident(hv_rig *rig)
-{
-	uint64_t n_resident = 0;
-	assert_int_equal(hv_residency_look(&rig->residency, &rig->vm.memory, &rig->after), HV_OK);
-	for (uint64_t idx = 0; idx < rig->vm.memory.huge_count; idx++) {
-		hv_r now = hv_frames_state(&rig->host.frames, idx);
-		n_resident += (now == HV_R_SOFT || now == HV_R_HARD) && rig->after.resident_frames[idx] != 0;
-	}
-	return n_resident;
-}
-
-static void assert_at_rest(hv_rig *rig)
-{
-	hv_host_counters *counters = &rig->host.counters;
-	rest(rig);
-	assert_sound(rig);
-	assert_int_equal(evicted_resident(rig), 0);
-	assert_int_equal(hv_frames_count(&rig->host.frames, HV_R_BUSY), 0);
-	print_message("%" PRIu64 " soft, %" PRIu64 " hard, %" PRIu64 " installed, %" PRIu64 " of them withdrawn\n",
-		      counters->soft, counters->hard, counters->installed, counters->withdrawn);
-}
-
-/* Guests churn all orders and check every frame while the host takes softly and hard, and gives back. */
-static void no_frame_changes_under_its_owner(void **state)
-{
-	(void)state;
-	static hv_rig rig;
-	const hv_technique *by_hand = hv_technique_find("llfree-manual"), *by_itself = hv_technique_find("llfree-auto");
-	t_rig_open(&rig, "llfree-manual", "anon-thp", 64, 3);
-	uint64_t memory_bytes = 64u * (uint64_t)HV_HUGE_BYTES, until_ns = hv_now_ns() + STRESS_NS, seed = 42, moved;
-	hv_vm_begin(&rig.vm, HV_JOB_CHURN, 0);
-	while (hv_now_ns() < until_ns) {
-		assert_int_equal(by_itself->host->pass(&rig.host, &moved), HV_OK);
-		uint64_t limit_bytes = (16 + hv_random(&seed) % 48) << HV_HUGE_SHIFT;
-		hv_err err = by_hand->host->shrink(&rig.host, limit_bytes, &moved);
-		assert_true(err == HV_OK || err == HV_ERR_SHORT);
-		hv_sleep_ns(hv_random(&seed) % 200000);
-		assert_int_equal(by_hand->host->grow(&rig.host, memory_bytes, &moved), HV_OK);
-		assert_int_equal(hv_frames_count(&rig.host.frames, HV_R_HARD), 0);
-		hv_sleep_ns(hv_random(&seed) % 2000000);
-	}
-	assert_at_rest(&rig);
-	assert_true(rig.host.counters.soft > 0 && rig.host.counters.hard > 0 && rig.host.counters.installed > 0);
-	hv_rig_destroy(&rig);
-}
-
-/* Batches that stay open while guests allocate: installs take their frames out before the late discard. */
-static void late_discard_never_eats_what_a_guest_wrote(void **state)
-{
-	(void)state;
-	static hv_rig rig;
-	t_rig_open(&rig, "llfree-auto", "anon-thp", 64, 3);
-	hv_host_set_discard(&rig.host, HV_DISCARD_VECTORED, HV_DISCARD_MAX);
-	uint64_t until_ns = hv_now_ns() + STRESS_NS, seed = 42;
-	hv_vm_begin(&rig.vm, HV_JOB_CHURN, 0);
-	while (hv_now_ns() < until_ns) {
-		bool done;
-		for (uint64_t idx = 0; idx < 64; idx++)
-			assert_int_equal(hv_host_soft(&rig.host, idx, &done), HV_OK);
-		hv_sleep_ns(hv_random(&seed) % 1000000);
-		assert_int_equal(hv_host_issue(&rig.host), HV_OK);
-	}
-	assert_at_rest(&rig);
-	assert_true(rig.host.counters.withdrawn > 0);
-	hv_rig_destroy(&rig);
-}
-
-/* The same by the monitor's own thread and its policy. */
-static void periodic_passes_beside_a_busy_guest_keep_every_frame(void **state)
-{
-	(void)state;
-	static hv_rig rig;
-	hv_move last;
-	t_rig_open(&rig, "llfree-auto", "anon-thp", 64, 3);
-	hv_vm_begin(&rig.vm, HV_JOB_CHURN, 0);
-	hv_monitor_policy(&rig.monitor, true);
-	while (hv_monitor_passes(&rig.monitor, &last) < 200)
-		hv_sleep_ns(1000000);
-	hv_monitor_policy(&rig.monitor, false);
-	assert_int_equal(last.err, HV_OK);
-	assert_at_rest(&rig);
-	hv_rig_destroy(&rig);
 }
 
 static void shrink_and_proof(const char *technique, const char *backing)
@@ -126,7 +23,7 @@ static void shrink_and_proof(const char *technique, const char *backing)
 		bool touched = round > 0;
 		if (touched) {
 			hv_vm_fill_all(&rig.vm);
-			rest(&rig);
+			t_rest(&rig);
 		}
 		hv_vm_begin(&rig.vm, HV_JOB_WORK, 0);
 		hv_proof proof = hv_rig_take(&rig, limit_bytes);
@@ -139,8 +36,8 @@ static void shrink_and_proof(const char *technique, const char *backing)
 		assert_int_equal(move.err, HV_OK);
 		assert_int_equal(move.huge, 24);
 	}
-	rest(&rig);
-	assert_sound(&rig);
+	t_rest(&rig);
+	t_assert_sound(&rig);
 	hv_rig_destroy(&rig);
 }
 
@@ -164,7 +61,7 @@ static void proof_finds_memory_that_is_still_there(void **state)
 	hv_proof proof = hv_rig_take(&rig, 16u * (uint64_t)HV_HUGE_BYTES);
 	assert_proof(&proof, false);
 	t_touch(&rig.vm.memory, hv_frames_find(&rig.host.frames, HV_R_HARD, 0));
-	assert_int_equal(evicted_resident(&rig), 1);
+	assert_int_equal(t_evicted_resident(&rig), 1);
 	proof = hv_rig_take(&rig, 12u * (uint64_t)HV_HUGE_BYTES);
 	assert_false(hv_proof_holds(&proof, false, detail, sizeof(detail)));
 	hv_rig_destroy(&rig);
@@ -182,8 +79,8 @@ static void limit_that_cannot_be_met_takes_what_there_is_and_says_so(void **stat
 	assert_false(hv_proof_holds(&proof, false, detail, sizeof(detail)));
 	assert_int_equal(proof.bytes_moved >> HV_HUGE_SHIFT, proof.move.huge);
 	assert_true(proof.move.huge >= 11 && proof.move.huge <= 12);
-	rest(&rig);
-	assert_sound(&rig);
+	t_rest(&rig);
+	t_assert_sound(&rig);
 	hv_rig_destroy(&rig);
 }
 
@@ -200,7 +97,7 @@ static void forced_fallbacks_reclaim_and_prove_as_well(void **state)
 				 .oracle_fallback = true };
 	assert_int_equal(hv_rig_create(&rig, &config, &failed_step), HV_OK);
 	hv_vm_fill_all(&rig.vm);
-	rest(&rig);
+	t_rest(&rig);
 	hv_proof proof = hv_rig_take(&rig, 8u * (uint64_t)HV_HUGE_BYTES);
 	assert_proof(&proof, true);
 	assert_int_equal(proof.move.huge, 24);
@@ -243,9 +140,6 @@ static void usual_period_of_llfree_auto_is_five_seconds(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(no_frame_changes_under_its_owner),
-		cmocka_unit_test(late_discard_never_eats_what_a_guest_wrote),
-		cmocka_unit_test(periodic_passes_beside_a_busy_guest_keep_every_frame),
 		cmocka_unit_test(every_byte_reclaimed_is_gone),
 		cmocka_unit_test(proof_finds_memory_that_is_still_there),
 		cmocka_unit_test(limit_that_cannot_be_met_takes_what_there_is_and_says_so),

@@ -93,6 +93,33 @@ static inline void t_touch(const hv_memory *memory, uint64_t huge_idx)
 		hv_memory_huge(memory, huge_idx)[offset] = 1;
 }
 
+/* At rest: audit and pattern. */
+static inline void t_assert_sound(hv_rig *rig)
+{
+	char detail[200] = "";
+	bool sound = hv_rig_sound(rig, detail, sizeof(detail));
+	if (!sound)
+		print_error("%s\n", detail);
+	assert_true(sound);
+}
+
+static inline void t_rest(hv_rig *rig)
+{
+	hv_vm_begin(&rig->vm, HV_JOB_FREE, 0);
+	hv_vm_wait(&rig->vm);
+}
+
+static inline uint64_t t_evicted_resident(hv_rig *rig)
+{
+	uint64_t n_resident = 0;
+	assert_int_equal(hv_residency_look(&rig->residency, &rig->vm.memory, &rig->after), HV_OK);
+	for (uint64_t idx = 0; idx < rig->vm.memory.huge_count; idx++) {
+		hv_r now = hv_frames_state(&rig->host.frames, idx);
+		n_resident += (now == HV_R_SOFT || now == HV_R_HARD) && rig->after.resident_frames[idx] != 0;
+	}
+	return n_resident;
+}
+
 #define T_RUN(tests) cmocka_run_group_tests(tests, NULL, NULL)
 
 #endif
