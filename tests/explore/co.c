@@ -82,12 +82,12 @@ void t_co_prepare(t_co *co, void (*entry)(void *), void *argument)
 	*--sp = NULL; /* two words keep the stack 16-byte aligned at the call */
 	*--sp = NULL;
 	*--sp = (void *)(uintptr_t)t_co_start_asm;
-	*--sp = NULL;			   /* rbp */
-	*--sp = NULL;			   /* rbx */
-	*--sp = (void *)(uintptr_t)entry;  /* r12 */
-	*--sp = argument;		   /* r13 */
-	*--sp = NULL;			   /* r14 */
-	*--sp = NULL;			   /* r15 */
+	*--sp = NULL;                     /* rbp */
+	*--sp = NULL;                     /* rbx */
+	*--sp = (void *)(uintptr_t)entry; /* r12 */
+	*--sp = argument;                 /* r13 */
+	*--sp = NULL;                     /* r14 */
+	*--sp = NULL;                     /* r15 */
 	co->stack_pointer = sp;
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * The schedule engine: runs a few coroutines, and before each atomic operation decides which of them goes on. One run
- * is one schedule; the same decisions give the same run. Exhaustive with a bound on preemptions (depth first), or random
- * (uniform, or by priorities that change at a few points), or as a replay string says. Knows nothing of the library but
- * the scheduling point. */
+ * is one schedule; the same decisions give the same run. Exhaustive with a bound on preemptions (depth first), or
+ * random (uniform, or by priorities that change at a few points), or as a replay string says. Knows nothing of the
+ * library but the scheduling point. */
 #ifndef T_ENGINE_H
 #define T_ENGINE_H
 
@@ -13,7 +13,7 @@
 
 enum {
 	T_THREADS_MAX = 3,
-	T_STEPS_MAX = 60000,	 /* of a whole run: more is a livelock */
+	T_STEPS_MAX = 60000,     /* of a whole run: more is a livelock */
 	T_SOLO_STEPS_MAX = 8000, /* of one operation while the others stand still: more is a lock */
 	T_REPLAY_MAX = 16384
 };

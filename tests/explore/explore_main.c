@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * explore: runs scenarios under the schedule engine and prints how many schedules each family of them took. On a failure
- * it prints the scenario, what went wrong and a string that replays exactly this run, with a trace.
- * Exit code 0: nothing found; 1: something found; 2: usage. */
+ * explore: runs scenarios under the schedule engine and prints how many schedules each family of them took. On a
+ * failure it prints the scenario, what went wrong and a string that replays exactly this run, with a trace. Exit code
+ * 0: nothing found; 1: something found; 2: usage. */
 #define _POSIX_C_SOURCE 200809L
 #include "scenarios.h"
 
@@ -170,7 +170,8 @@ static bool explore_scenario(const t_scenario *scenario, const t_budget *budget)
 	}
 	explore.family_cut += more;
 	for (unsigned strategy = 0; more && strategy < 2; strategy++) {
-		t_explore_begin(strategy ? T_PRIORITY : T_RANDOM, scenario->n_threads, 3, explore.seed + explore.scenarios);
+		t_explore_begin(strategy ? T_PRIORITY : T_RANDOM, scenario->n_threads, 3,
+				explore.seed + explore.scenarios);
 		for (n = 0; n < budget->random_schedules; n++) {
 			if (!run_one(scenario))
 				return false;
@@ -219,8 +220,8 @@ static void visit(const t_scenario *scenario, const char *family, const t_budget
 	(void)explore_scenario(scenario, budget);
 	if (explore.verbose)
 		printf("  %-70s %8llu schedules %5llu mixed %7.3f s\n", scenario->name,
-		       (unsigned long long)(explore.schedules - schedules), (unsigned long long)(explore.refusals - refusals),
-		       seconds_now() - since);
+		       (unsigned long long)(explore.schedules - schedules),
+		       (unsigned long long)(explore.refusals - refusals), seconds_now() - since);
 }
 
 /* --- replay ----------------------------------------------------------------------------------------------------- */
@@ -273,7 +274,8 @@ static void visit_replay(const t_scenario *scenario, const char *family, const t
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: explore [--filter TEXT] [--long] [--scale N] [--seed N] [--verbose] [--keep-going] [--strict] [--list]\n"
+	fprintf(stderr, "usage: explore [--filter TEXT] [--long] [--scale N] [--seed N] [--verbose] [--keep-going] "
+			"[--strict] [--list]\n"
 			"       explore --replay 'SCENARIO SCHEDULE'\n");
 	return 2;
 }
@@ -335,7 +337,8 @@ int main(int argc, char **argv)
 	if (explore.list)
 		return 0;
 	end_family();
-	printf("%llu scenarios, %llu schedules, %llu results that no serial order gives, %llu scenarios don't fit, %u failures, "
+	printf("%llu scenarios, %llu schedules, %llu results that no serial order gives, %llu scenarios don't fit, %u "
+	       "failures, "
 	       "%.1f s\n",
 	       (unsigned long long)explore.scenarios, (unsigned long long)explore.schedules,
 	       (unsigned long long)explore.refusals, (unsigned long long)explore.skipped, explore.failures,

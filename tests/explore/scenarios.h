@@ -7,8 +7,8 @@
 #include "world.h"
 
 typedef struct t_budget {
-	unsigned preemptions;	  /* bound of the exhaustive search */
-	uint64_t max_schedules;	  /* then it is cut off, and random ones follow */
+	unsigned preemptions;   /* bound of the exhaustive search */
+	uint64_t max_schedules; /* then it is cut off, and random ones follow */
 	uint64_t random_schedules;
 } t_budget;
 

@@ -1,17 +1,32 @@
 /* SPDX-License-Identifier: MIT
  *
- * Every operation beside every operation: on the same slot, on two slots over one tree, and where memory is so tight that
- * only one of two gets can have it; fast and exact. */
+ * Every operation beside every operation: on the same slot, on two slots over one tree, and where memory is so tight
+ * that only one of two gets can have it; fast and exact. */
 #include "scenarios.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define GET(o) { .kind = T_GET, .order = (o) }
-#define GET_AT(o, frame) { .kind = T_GET_AT, .order = (o), .at = (frame) }
-#define PUT(i, o, off)	{ .kind = T_PUT, .order = (o), .at = (i), .offset = (off) }
-#define OP(k)		{ .kind = (k) }
-#define OP_AT(k, idx)	{ .kind = (k), .at = (idx) }
+#define GET(o)                              \
+	{                                   \
+		.kind = T_GET, .order = (o) \
+	}
+#define GET_AT(o, frame)                                      \
+	{                                                     \
+		.kind = T_GET_AT, .order = (o), .at = (frame) \
+	}
+#define PUT(i, o, off)                                                  \
+	{                                                               \
+		.kind = T_PUT, .order = (o), .at = (i), .offset = (off) \
+	}
+#define OP(k)               \
+	{                   \
+		.kind = (k) \
+	}
+#define OP_AT(k, idx)                    \
+	{                                \
+		.kind = (k), .at = (idx) \
+	}
 
 const t_atom t_atoms[] = {
 	{ "get0", { OP(T_END) }, { GET(0) } },
@@ -132,8 +147,8 @@ static void visit_pair(t_scenario_fn visit, const t_atom *a, const t_atom *b, bo
 			scenario.bystander[0] = (t_op){ .kind = T_FILL, .order = (uint8_t)order };
 			scenario.n_bystander = 1;
 		}
-		(void)snprintf(scenario.name, sizeof(scenario.name), "pair/%s/%s+%s/%s", exact ? "exact" : "fast", a->name,
-			       b->name, variants[variant]);
+		(void)snprintf(scenario.name, sizeof(scenario.name), "pair/%s/%s+%s/%s", exact ? "exact" : "fast",
+			       a->name, b->name, variants[variant]);
 		char family[96];
 		(void)snprintf(family, sizeof(family), "pair/%s/%s + each", exact ? "exact" : "fast", a->name);
 		visit(&scenario, family, budget);

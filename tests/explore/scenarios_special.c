@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Scenarios made by hand: each operation of several words with a foreign owner that comes or goes at each position of it,
- * two owners freeing parts of one huge frame, one run put twice, three threads, and crashes at every step. */
+ * Scenarios made by hand: each operation of several words with a foreign owner that comes or goes at each position of
+ * it, two owners freeing parts of one huge frame, one run put twice, three threads, and crashes at every step. */
 #include "scenarios.h"
 
 #include <stdio.h>
@@ -125,7 +125,8 @@ static void shared_huge(t_scenario_fn visit, unsigned scale)
 				(void)snprintf(scenario.name, sizeof(scenario.name), "parts/%s/put%u+put%u%s%s",
 					       exact ? "exact" : "fast", parts[i], parts[i], *thirds[third] ? "+" : "",
 					       thirds[third]);
-				t_budget budget = { *thirds[third] ? 2 : 4, 2500 * (uint64_t)scale, 100 * (uint64_t)scale };
+				t_budget budget = { *thirds[third] ? 2 : 4, 2500 * (uint64_t)scale,
+						    100 * (uint64_t)scale };
 				visit(&scenario, exact ? "parts/exact" : "parts/fast", &budget);
 			}
 		}
@@ -149,7 +150,8 @@ static void raced_puts(t_scenario_fn visit, unsigned scale)
 			scenario.bystander[0] = get_at(held, 0);
 			scenario.n_bystander = 1;
 			scenario.successes = 1;
-			(void)snprintf(scenario.name, sizeof(scenario.name), "double-put/exact/order%u-of-%u", order, held);
+			(void)snprintf(scenario.name, sizeof(scenario.name), "double-put/exact/order%u-of-%u", order,
+				       held);
 			visit(&scenario, "double-put/exact", &budget);
 		}
 	}
@@ -159,8 +161,8 @@ static void raced_puts(t_scenario_fn visit, unsigned scale)
 
 static void failing_installs(t_scenario_fn visit, unsigned scale)
 {
-	static const char *const names[] = { "get0-evicted", "get9-evicted", "at8", "at9", "soft", "hard", "return",
-					     "drain-all",    "offline",	     "install" };
+	static const char *const names[] = { "get0-evicted", "get9-evicted", "at8",       "at9",     "soft",
+					     "hard",         "return",       "drain-all", "offline", "install" };
 	t_budget budget = { 3, 2000 * (uint64_t)scale, 100 * (uint64_t)scale };
 	for (unsigned exact = 0; exact < 2; exact++) {
 		for (unsigned i = 0; i < 2; i++) {
@@ -225,7 +227,8 @@ static void triples(t_scenario_fn visit, unsigned scale)
 				for (unsigned j = 0; j < 3; j++)
 					t_scenario_add(&scenario, atom_or_die(rows[i][j]), variant == 0 ? 0 : j % 2);
 				(void)snprintf(scenario.name, sizeof(scenario.name), "triple/%s/%s+%s+%s/%s",
-					       exact ? "exact" : "fast", rows[i][0], rows[i][1], rows[i][2], variants[variant]);
+					       exact ? "exact" : "fast", rows[i][0], rows[i][1], rows[i][2],
+					       variants[variant]);
 				visit(&scenario, exact ? "triple/exact" : "triple/fast", &budget);
 			}
 		}
@@ -255,8 +258,9 @@ static void classes(t_scenario_fn visit, unsigned scale)
 					t_scenario_add(&scenario, &a, 0);
 					t_scenario_add(&scenario, &b, 0);
 					scenario.policy = &policies[policy];
-					(void)snprintf(scenario.name, sizeof(scenario.name), "classes/%s/%s/order%u/trees%u",
-						       exact ? "exact" : "fast", names[policy], order, trees);
+					(void)snprintf(scenario.name, sizeof(scenario.name),
+						       "classes/%s/%s/order%u/trees%u", exact ? "exact" : "fast",
+						       names[policy], order, trees);
 					visit(&scenario, exact ? "classes/exact" : "classes/fast", &budget);
 				}
 			}
@@ -284,8 +288,8 @@ static void crashes(t_scenario_fn visit, unsigned scale)
 				scenario.crash = true;
 				t_scenario_add(&scenario, &t_atoms[i], 0);
 				t_scenario_add(&scenario, atom_or_die(partners[j]), 1);
-				(void)snprintf(scenario.name, sizeof(scenario.name), "crash/%s/%s+%s", exact ? "exact" : "fast",
-					       t_atoms[i].name, partners[j]);
+				(void)snprintf(scenario.name, sizeof(scenario.name), "crash/%s/%s+%s",
+					       exact ? "exact" : "fast", t_atoms[i].name, partners[j]);
 				budget = (t_budget){ 1, 25 * (uint64_t)scale, 0 };
 				visit(&scenario, exact ? "crash/exact" : "crash/fast", &budget);
 			}

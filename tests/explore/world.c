@@ -47,8 +47,9 @@ static void own(unsigned owner, uint64_t frame, unsigned order)
 		uint64_t bits = run_bits(row, frame, order);
 		for (unsigned other = 0; other < T_OWNERS; other++) {
 			if (world.owned[row][other] & bits)
-				t_fail("A1: a run of order %u at frame %llu went to %s, but %s owns frames of row %llu of it", order,
-				       (unsigned long long)frame, owner_name(owner), owner_name(other),
+				t_fail("A1: a run of order %u at frame %llu went to %s, but %s owns frames of row %llu "
+				       "of it",
+				       order, (unsigned long long)frame, owner_name(owner), owner_name(other),
 				       (unsigned long long)row);
 		}
 		world.owned[row][owner] |= bits;
@@ -121,8 +122,8 @@ static void discard(uint64_t huge, unsigned allowed_owner)
 	for (unsigned row = 0; row < LLFREE_HUGE_ROWS; row++) {
 		for (unsigned owner = 0; owner < T_OWNERS; owner++) {
 			if (owner != allowed_owner && world.owned[huge * LLFREE_HUGE_ROWS + row][owner])
-				t_fail("H1: huge frame %llu is discarded while %s owns frames of it", (unsigned long long)huge,
-				       owner_name(owner));
+				t_fail("H1: huge frame %llu is discarded while %s owns frames of it",
+				       (unsigned long long)huge, owner_name(owner));
 		}
 	}
 	world.present[huge] = false;
@@ -219,8 +220,8 @@ static llfree_err do_put(unsigned thread, const t_op *op, llfree_request request
 	const t_held *held = &world.held[thread][op->at];
 	uint64_t frame = (uint64_t)held->frame + op->offset;
 	disown(thread, frame, op->order);
-	llfree_err err = op->kind == T_HANDLE_PUT ? llfree_handle_put(&world.handles[thread], frame) :
-						    llfree_put(&world.view, request, frame);
+	llfree_err err = op->kind == T_HANDLE_PUT ? llfree_handle_put(&world.handles[thread], frame)
+						  : llfree_put(&world.view, request, frame);
 	if (err != LLFREE_OK)
 		t_fail("A4: put of order %u at frame %llu, owned by %s: %s", op->order, (unsigned long long)frame,
 		       owner_name(thread), llfree_err_text(err));

@@ -18,7 +18,7 @@ enum {
 	T_FRAMES = T_HUGE * LLFREE_HUGE_FRAMES,
 	T_ROWS = T_FRAMES / 64,
 	T_REGION_BYTES = 256 + 8 * 64 + 64 + 64 + T_ROWS * 8,
-	T_OPS_MAX = 5,	 /* a thread's program */
+	T_OPS_MAX = 5, /* a thread's program */
 	T_SETUP_MAX = 24,
 	T_HELD_MAX = 80, /* runs that one owner holds */
 	T_BATCH = 70,
@@ -34,7 +34,7 @@ typedef enum {
 	T_END, /* no operation */
 	T_GET, /* order, class; the run is held by the thread */
 	T_GET_AT,
-	T_PUT,	     /* the held run number `at`, or its part at `offset` of `order` */
+	T_PUT,       /* the held run number `at`, or its part at `offset` of `order` */
 	T_PUT_RACED, /* a run of the bystander, which others put as well: one of them wins */
 	T_GET_BATCH,
 	T_PUT_BATCH,
@@ -50,8 +50,8 @@ typedef enum {
 	T_HANDLE_PUT,
 	T_HANDLE_DRAIN,
 	/* only in a setup */
-	T_GIVE,	  /* the held run `at` becomes the bystander's; with a part: that part becomes thread `other`'s */
-	T_FILL,	  /* the bystander takes everything but one run of `order` */
+	T_GIVE,   /* the held run `at` becomes the bystander's; with a part: that part becomes thread `other`'s */
+	T_FILL,   /* the bystander takes everything but one run of `order` */
 	T_REPEAT, /* the next operation `at` times */
 	T_KIND_COUNT
 } t_kind;
@@ -60,8 +60,8 @@ typedef struct t_op {
 	t_kind kind;
 	uint8_t order;
 	uint8_t class_idx;
-	uint8_t cpu;	/* added to the thread's */
-	uint16_t at;	/* frame, huge frame or tree index, or index into what is held */
+	uint8_t cpu; /* added to the thread's */
+	uint16_t at; /* frame, huge frame or tree index, or index into what is held */
 	uint16_t offset;
 	uint8_t other;
 } t_op;
@@ -70,12 +70,13 @@ typedef struct t_scenario {
 	char name[96];
 	bool exact;
 	bool install_fails;
-	bool crash;		/* stopped at every step, recovered */
-	unsigned trees;		/* 1 or 2 */
+	bool crash;     /* stopped at every step, recovered */
+	unsigned trees; /* 1 or 2 */
 	unsigned n_threads;
 	unsigned cpu[T_THREADS_MAX];
 	unsigned n_setup[T_THREADS_MAX];
-	/* First what takes and gives, of all threads, then the bystander's, then what drains, reclaims and takes offline. */
+	/* First what takes and gives, of all threads, then the bystander's, then what drains, reclaims and takes
+	 * offline. */
 	t_op setup[T_THREADS_MAX][T_SETUP_MAX];
 	t_op bystander[T_SETUP_MAX];
 	unsigned n_bystander;

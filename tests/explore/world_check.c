@@ -23,7 +23,8 @@ static void check_audit(const char *when)
 {
 	llfree_audit_report report;
 	if (!llfree_audit(&world.view, &report))
-		t_fail("A2: audit %s: child_count %llu huge_rows %llu tree_count %llu reservation %llu claim %llu tail %llu "
+		t_fail("A2: audit %s: child_count %llu huge_rows %llu tree_count %llu reservation %llu claim %llu tail "
+		       "%llu "
 		       "invalid %llu, first at %llu",
 		       when, (unsigned long long)report.child_count_wrong, (unsigned long long)report.huge_rows_open,
 		       (unsigned long long)report.tree_count_wrong, (unsigned long long)report.reservation_wrong,
@@ -57,8 +58,8 @@ static void check_marks(void)
 			t_fail("no state of huge frame %llu", (unsigned long long)huge);
 		bool expected = world.r[huge] == T_R_SOFT || world.r[huge] == T_R_HARD;
 		if (state.evicted != expected)
-			t_fail("A8: huge frame %llu has E=%d, the host's record says %d", (unsigned long long)huge, state.evicted,
-			       expected);
+			t_fail("A8: huge frame %llu has E=%d, the host's record says %d", (unsigned long long)huge,
+			       state.evicted, expected);
 		if (!world.present[huge] && !state.evicted)
 			t_fail("H1: huge frame %llu has no memory, but E=0", (unsigned long long)huge);
 	}
@@ -255,13 +256,27 @@ void t_world_check_crash(void)
 void t_op_text(const t_op *op, char *text, size_t text_bytes)
 {
 	static const char *const names[T_KIND_COUNT] = {
-		[T_END] = "end",	     [T_GET] = "get",		      [T_GET_AT] = "get_at",
-		[T_PUT] = "put",	     [T_PUT_RACED] = "put_raced",     [T_GET_BATCH] = "get_batch",
-		[T_PUT_BATCH] = "put_batch", [T_DRAIN_SLOT] = "drain_slot",   [T_DRAIN_ALL] = "drain_all",
-		[T_OFFLINE] = "offline",     [T_ONLINE] = "online",	      [T_SOFT] = "soft",
-		[T_HARD] = "hard",	     [T_RETURN] = "return",	      [T_INSTALL] = "install",
-		[T_HANDLE_GET] = "handle_get", [T_HANDLE_PUT] = "handle_put", [T_HANDLE_DRAIN] = "handle_drain",
-		[T_GIVE] = "give",	     [T_FILL] = "fill",		      [T_REPEAT] = "repeat",
+		[T_END] = "end",
+		[T_GET] = "get",
+		[T_GET_AT] = "get_at",
+		[T_PUT] = "put",
+		[T_PUT_RACED] = "put_raced",
+		[T_GET_BATCH] = "get_batch",
+		[T_PUT_BATCH] = "put_batch",
+		[T_DRAIN_SLOT] = "drain_slot",
+		[T_DRAIN_ALL] = "drain_all",
+		[T_OFFLINE] = "offline",
+		[T_ONLINE] = "online",
+		[T_SOFT] = "soft",
+		[T_HARD] = "hard",
+		[T_RETURN] = "return",
+		[T_INSTALL] = "install",
+		[T_HANDLE_GET] = "handle_get",
+		[T_HANDLE_PUT] = "handle_put",
+		[T_HANDLE_DRAIN] = "handle_drain",
+		[T_GIVE] = "give",
+		[T_FILL] = "fill",
+		[T_REPEAT] = "repeat",
 	};
 	(void)snprintf(text, text_bytes, "%s order %u at %u+%u", names[op->kind], op->order, op->at, op->offset);
 }
@@ -300,13 +315,12 @@ void t_world_cell_text(const void *cell, int kind, char *text, size_t text_bytes
 		uint64_t idx = (at - (uintptr_t)view->trees) / sizeof(llfree_tree_cell);
 		(void)snprintf(text, text_bytes, "%s tree[%llu] = %08x", how, (unsigned long long)idx,
 			       view->trees[idx].word_);
-	} else if (at >= (uintptr_t)view->slots &&
-		   at < (uintptr_t)(view->slots + (size_t)view->cpus * view->classes)) {
+	} else if (at >= (uintptr_t)view->slots && at < (uintptr_t)(view->slots + (size_t)view->cpus * view->classes)) {
 		uint64_t idx = (at - (uintptr_t)view->slots) / sizeof(llfree_slot);
 		const llfree_slot *slot = &view->slots[idx];
 		if (cell == (const void *)&slot->reservation)
-			(void)snprintf(text, text_bytes, "%s slot[%llu].reservation = %016llx (free %llu row %llu)", how,
-				       (unsigned long long)idx, (unsigned long long)slot->reservation.word_,
+			(void)snprintf(text, text_bytes, "%s slot[%llu].reservation = %016llx (free %llu row %llu)",
+				       how, (unsigned long long)idx, (unsigned long long)slot->reservation.word_,
 				       (unsigned long long)(slot->reservation.word_ & 0xffff),
 				       (unsigned long long)(slot->reservation.word_ >> 16 & 0x3ffffff));
 		else if (cell == (const void *)&slot->claim)

@@ -27,7 +27,7 @@ typedef struct t_world {
 	uint64_t results;
 	uint32_t raced_successes;
 	/* Up to here two equal states are the same for every check. */
-	uint32_t sequence;		 /* moments at which operations began and ended */
+	uint32_t sequence;               /* moments at which operations began and ended */
 	uint32_t offline_since[T_TREES]; /* 0: not */
 	bool install_anyway;
 	/* constant during a run */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Random numbers of the tests: small, seeded, the same everywhere. LLFREE_TEST_SEED in the environment sets the seed. */
+ * Random numbers of the tests: small, seeded, the same everywhere. LLFREE_TEST_SEED in the environment sets the seed.
+ */
 #ifndef T_RAND_H
 #define T_RAND_H
 
