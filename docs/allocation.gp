@@ -11,8 +11,8 @@ set logscale y
 set yrange [0.1:10000]
 set ytics (0.1, 1, 10, 100, 1000, 10000)
 set grid ytics
-set xtics nomirror scale 0
-set key below horizontal maxrows 1 width 2
-set ylabel "multiples of one uncontended compare-exchange"
+set xtics nomirror scale 0 rotate by -18
+set key top left vertical
+set ylabel "x one uncontended compare-exchange"
 array colour[4] = ["#1b6ca8", "#e07b39", "#3a9d5d", "#8e5ea2"]
 plot for [i=2:5] "allocation.dat" using i:xtic(1) title columnheader(i) lc rgb colour[i-1]
