@@ -15,7 +15,7 @@ static bool bulk_pass(bench_row *row)
 
 static bool bulk_setup(bench_row *row)
 {
-	return bulk_pass(row); /* page tables, caches and a malloc's own memory warm up */
+	return bulk_pass(row) && bulk_pass(row); /* page tables, caches and a malloc's own memory warm up */
 }
 
 static void bulk_unsample(bench_worker *worker)

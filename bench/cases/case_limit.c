@@ -6,7 +6,7 @@
 #include "bench_clock.h"
 #include "bench_team.h"
 
-enum { CAS_OPS = 200000, CPU_OPS = 500000, TOUCH_BYTES = 8 << 20 };
+enum { CAS_OPS = 10000, CPU_OPS = 500000, TOUCH_BYTES = 8 << 20 };
 
 static void step_cas(bench_worker *worker)
 {

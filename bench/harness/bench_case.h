@@ -34,6 +34,7 @@ struct bench_worker {
 	bench_rng rng;
 	uint64_t step_ns;  /* what the last step took */
 	uint64_t step_ops; /* operations that succeeded in it */
+	uint64_t kept;	   /* blocks[0..kept) stay allocated, where a case holds a level */
 	uint64_t step_filled; /* how many of blocks are allocated, where a case needs to know */
 	bool failed;
 	bench_op_counts counts;
@@ -54,6 +55,7 @@ typedef struct bench_case {
 	bool frames_known;	     /* only allocators whose blocks are frame numbers */
 	bool needs_batch;
 	bool backed;		     /* the frames are written */
+	bool fresh;		     /* each row in a process of its own, opened anew for each repetition */
 	bool once;		     /* one pass, whatever the minimum time */
 	bool slots_from_variant;	     /* the allocator is made for variant.value CPUs */
 	const char *const *subjects; /* rows that stand for no allocator: names, NULL at the end */
@@ -70,7 +72,7 @@ typedef struct bench_case {
 	/* Latency samples: prepare, then op() over and over at rising positions, then finish. */
 	bench_step sample_prepare, sample_finish;
 	void (*sample_op)(bench_worker *worker, uint64_t first, uint64_t n_ops);
-	bool sample_positions; /* op() uses blocks[first..]: at most n_blocks samples */
+	bool sample_positions; /* op() uses blocks[first..]: a round has at most pass_ops samples */
 } bench_case;
 
 typedef struct bench_metric {
@@ -92,6 +94,7 @@ struct bench_row {
 	void *state; /* the allocator's */
 	bench_team *team;
 	void *extra; /* the case's own */
+	double init_seconds; /* what the allocator's init took */
 	uint64_t pass_ops; /* operations of one thread in a pass; set by setup or left at the number of blocks */
 	double pass_seconds;
 	double percentiles[6];

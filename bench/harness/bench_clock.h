@@ -15,8 +15,8 @@ static inline uint64_t bench_now_ns(void)
 	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
-/** ns of one compare-exchange on a line that nobody else touches: the mean of n_ops in a row, each depending on the one
- *  before. */
+/** ns of one compare-exchange on a line that nobody else touches, each depending on the one before: n_ops in a row, the
+ *  median of several such bursts, which are short, so that most are not interrupted. */
 double bench_cas_ns(uint64_t n_ops);
 /** ns between two readings of the clock with nothing between them, the median. */
 double bench_timer_ns(void);

@@ -32,6 +32,7 @@ typedef struct bench_names {
 
 typedef struct bench_options {
 	uint64_t memory_bytes;	/* managed by the allocators */
+	uint64_t malloc_bytes;	/* instead of memory_bytes for the mallocs, which write into what they hand out */
 	uint64_t write_bytes;	/* touched by the case write */
 	bench_numbers threads, orders, frag_slots;
 	uint32_t slots;		/* per-CPU structures; 0 = as many as CPUs or threads */
@@ -45,6 +46,7 @@ typedef struct bench_options {
 	bench_summary summary;
 	const char *callgrind;	/* row to run in this process for instruction counts */
 	const char *worker;	/* internal: run the rows of this allocator, write to worker_fd */
+	const char *worker_row; /* only this row; NULL = all that do not ask for a process of their own */
 	int worker_fd;
 	int gb_argc;		/* Google Benchmark's flags, argv[0] first */
 	char *gb_argv[BENCH_MAX_LIST];

@@ -16,6 +16,8 @@ bool bench_team_run(bench_team *team, bench_step step);
 bench_worker *bench_team_worker(bench_team *team, uint32_t idx);
 /** Mean over the threads of what the last step took, in ns. */
 double bench_team_mean_ns(const bench_team *team);
+/** The longest. */
+double bench_team_max_ns(const bench_team *team);
 
 /** Run a step and add its time to the metric as ns per operation. @return false and an error when it failed */
 bool bench_timed(bench_row *row, bench_step step, const char *metric, double *ns_per_op);

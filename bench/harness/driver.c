@@ -21,19 +21,20 @@
 #include "bench_worker_process.h"
 #include "gbench.h"
 
-enum { MAX_JOBS = 32, LINE_BYTES = 1 << 20, PATH_BYTES = 512 };
+enum { MAX_JOBS = 4096, LINE_BYTES = 1 << 20, PATH_BYTES = 512 };
 
 typedef struct job {
 	const char *name; /* allocator or BENCH_MACHINE */
-	size_t n_rows;
+	char row[BENCH_NAME_BYTES]; /* only this row; "" = all that may share a process */
 	char library[PATH_BYTES]; /* to preload; "" = none */
+	const char *variable;	  /* NAME=VALUE for its environment; NULL = none */
 } job;
 
 typedef struct driver {
 	const bench_options *options;
 	int argc;
 	char **argv;
-	job jobs[MAX_JOBS];
+	job *jobs; /* MAX_JOBS */
 	size_t n_jobs, n_rows, rows_done, rows_failed;
 	size_t name_width;
 	char skipped[256];
@@ -80,33 +81,62 @@ static bool find_library(const char *candidates, char *path, size_t path_bytes)
 	return false;
 }
 
-static void add_job(driver *self, const char *name, const bench_allocator *allocator)
+/* Why this allocator's rows can't run here; NULL: they can. Sets library. */
+static const char *reason_to_skip(const bench_allocator *allocator, char *library, size_t library_bytes)
+{
+	library[0] = 0;
+	if (allocator && allocator->is_malloc && bench_built_with_sanitizer())
+		return "a sanitizer replaces malloc in this build";
+	if (allocator && allocator->library && !find_library(allocator->library, library, library_bytes))
+		return allocator->library;
+	return NULL;
+}
+
+static void note_skipped(driver *self, const char *name, const char *reason)
+{
+	size_t used = strlen(self->skipped);
+
+	fprintf(stderr, "skipped: %s: not available here: %s\n", name, reason);
+	snprintf(self->skipped + used, sizeof(self->skipped) - used, "%s%s", used ? "," : "", name);
+}
+
+static void add_job(driver *self, const char *name, const bench_allocator *allocator, const char *library,
+		    const char *row)
+{
+	job *next = &self->jobs[self->n_jobs];
+
+	if (self->n_jobs == MAX_JOBS)
+		bench_usage_error("more than %d processes; select fewer rows", MAX_JOBS);
+	*next = (job){ .name = name, .variable = allocator ? allocator->variable : NULL };
+	snprintf(next->row, sizeof(next->row), "%s", row);
+	snprintf(next->library, sizeof(next->library), "%s", library);
+	self->n_jobs++;
+}
+
+/* One process for the rows that may share it, one for each of the others. */
+static void add_allocator(driver *self, const char *name, const bench_allocator *allocator)
 {
 	bench_row_list list = { 0 };
-	job *next = &self->jobs[self->n_jobs];
-	const char *skipped = NULL;
+	char library[PATH_BYTES];
+	const char *reason = reason_to_skip(allocator, library, sizeof(library));
+	bool shares = false;
 
 	bench_rows_add(&list, self->options, allocator);
-	if (list.count && allocator && allocator->is_malloc && bench_built_with_sanitizer())
-		skipped = "a sanitizer replaces malloc in this build";
-	else if (list.count && allocator && allocator->library &&
-		 !find_library(allocator->library, next->library, sizeof(next->library)))
-		skipped = allocator->library;
-	if (skipped) {
-		fprintf(stderr, "skipped: %s: %s%s\n", name, skipped == allocator->library ? "not installed: " : "", skipped);
-		snprintf(self->skipped + strlen(self->skipped), sizeof(self->skipped) - strlen(self->skipped), "%s%s",
-			 self->skipped[0] ? "," : "", name);
-	} else if (list.count && self->n_jobs < MAX_JOBS) {
-		next->name = name;
-		next->n_rows = list.count;
-		self->n_rows += list.count;
-		self->n_jobs++;
-		for (size_t i = 0; i < list.count; i++) {
-			size_t width = strlen(list.rows[i].name);
-			self->name_width = width > self->name_width ? width : self->name_width;
-			if (self->options->list)
-				puts(list.rows[i].name);
-		}
+	if (reason && list.count)
+		note_skipped(self, name, reason);
+	for (size_t i = 0; i < list.count && !reason; i++) {
+		const bench_row *row = &list.rows[i];
+		size_t width = strlen(row->name);
+
+		self->name_width = width > self->name_width ? width : self->name_width;
+		self->n_rows++;
+		if (self->options->list)
+			puts(row->name);
+		if (row->kind->fresh)
+			add_job(self, name, allocator, library, row->name);
+		else if (!shares)
+			add_job(self, name, allocator, library, "");
+		shares |= !row->kind->fresh;
 	}
 	bench_rows_free(&list);
 }
@@ -115,19 +145,19 @@ static void add_jobs(driver *self)
 {
 	const bench_options *options = self->options;
 
-	add_job(self, BENCH_MACHINE, NULL);
+	add_allocator(self, BENCH_MACHINE, NULL);
 	for (size_t i = 0; i < bench_allocator_count; i++) {
 		const bench_allocator *allocator = bench_allocators[i];
 
 		if (options->allocators.count ? bench_names_contain(&options->allocators, allocator->table.name) :
 						!allocator->on_request)
-			add_job(self, allocator->table.name, allocator);
+			add_allocator(self, allocator->table.name, allocator);
 	}
 	for (uint32_t i = 0; i < options->peers.count; i++) {
 		const bench_peer_table *table = bench_peer_load(options->peers.values[i]);
 
 		if (!options->allocators.count || bench_names_contain(&options->allocators, table->name))
-			add_job(self, table->name, bench_allocator_of_table(table));
+			add_allocator(self, table->name, bench_allocator_of_table(table));
 	}
 }
 
@@ -145,10 +175,21 @@ static void print_list(void)
 
 /* --- a worker --------------------------------------------------------------------------------------------------- */
 
+/* NAME=VALUE, unless the user has set NAME. */
+static void set_variable(const char *variable)
+{
+	char name[64];
+
+	if (!variable)
+		return;
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(variable, "="), variable);
+	setenv(name, strchr(variable, '=') + 1, 0);
+}
+
 static void exec_worker(const driver *self, const job *work, int fd)
 {
-	char name[PATH_BYTES], fd_text[32];
-	char **argv = calloc((size_t)self->argc + 3, sizeof(*argv));
+	char name[PATH_BYTES], row[PATH_BYTES], fd_text[32];
+	char **argv = calloc((size_t)self->argc + 4, sizeof(*argv));
 	int argc = 0;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL); /* no worker outlives the driver */
@@ -160,8 +201,12 @@ static void exec_worker(const driver *self, const job *work, int fd)
 		argv[argc] = self->argv[argc];
 	argv[argc++] = name;
 	argv[argc++] = fd_text;
+	snprintf(row, sizeof(row), "--worker-row=%s", work->row);
+	if (work->row[0])
+		argv[argc++] = row;
 	if (work->library[0])
 		setenv("LD_PRELOAD", work->library, 1);
+	set_variable(work->variable);
 	execv("/proc/self/exe", argv);
 	_exit(BENCH_EXIT_FAILED);
 }
@@ -306,16 +351,22 @@ int bench_driver_main(const bench_options *options, int argc, char **argv)
 	driver self = { .options = options, .argc = argc, .argv = argv };
 	int exit_code;
 
+	self.jobs = calloc(MAX_JOBS, sizeof(*self.jobs));
+	if (!self.jobs)
+		bench_usage_error("out of memory");
 	if (options->list)
 		print_list();
 	add_jobs(&self);
 	if (!self.n_rows)
 		bench_usage_error("no row matches; --list shows cases, allocators and rows, --memory may be too small");
-	if (options->list)
+	if (options->list) {
+		free(self.jobs);
 		return 0;
+	}
 	self.show_progress = isatty(STDERR_FILENO) && (options->summary || !isatty(STDOUT_FILENO));
 	self.report = bench_report_new();
 	exit_code = run_jobs(&self);
 	bench_report_free(self.report);
+	free(self.jobs);
 	return exit_code;
 }

@@ -66,12 +66,13 @@ void bench_environment_add(const bench_options *options)
 	bench_gb_sink_context("commit", BENCH_COMMIT);
 	add_number("tree_huge", llfree_tree_huge());
 	add_number("memory_bytes", options->memory_bytes);
+	add_number("malloc_bytes", options->malloc_bytes);
 	add_number("write_bytes", options->write_bytes);
 	add_number("seed", options->seed);
 	add_number("slots", options->slots);
 	add_number("tune", options->tuning);
 	bench_gb_sink_context("pin", options->pin ? "true" : "false");
-	snprintf(text, sizeof(text), "%.2f", bench_cas_ns(200000));
+	snprintf(text, sizeof(text), "%.2f", bench_cas_ns(10000));
 	bench_gb_sink_context("cas_ns_at_start", text);
 	snprintf(text, sizeof(text), "%.0f", bench_timer_ns());
 	bench_gb_sink_context("timer_ns", text);

@@ -15,16 +15,17 @@
 #include "bench_worker_process.h"
 #include "gbench.h"
 
-enum { GIB_SHIFT = 30, DEFAULT_GIB = 8, LEAST_MEMORY = 4 << 20, MAX_ROUNDS = 999 };
+enum { GIB_SHIFT = 30, DEFAULT_GIB = 8, LEAST_MEMORY = 4 << 20, MAX_ROUNDS = 999, SUMMARY_WRITE = 256 << 20 };
 
 enum {
-	OPT_MEMORY = 256, OPT_WRITE_MEMORY, OPT_THREADS, OPT_ORDERS, OPT_SLOTS, OPT_FRAG_SLOTS, OPT_ROUNDS, OPT_SEED,
+	OPT_MEMORY = 256, OPT_MALLOC_MEMORY, OPT_WRITE_MEMORY, OPT_THREADS, OPT_ORDERS, OPT_SLOTS, OPT_FRAG_SLOTS, OPT_ROUNDS, OPT_SEED,
 	OPT_TUNE, OPT_PIN, OPT_PEER, OPT_ALLOCATORS, OPT_CASES, OPT_LIST, OPT_SUMMARY, OPT_JSON, OPT_FORCE, OPT_CALLGRIND,
-	OPT_WORKER, OPT_WORKER_FD, OPT_HELP, OPT_VERSION
+	OPT_WORKER, OPT_WORKER_ROW, OPT_WORKER_FD, OPT_HELP, OPT_VERSION
 };
 
 static const struct option long_options[] = {
 	{ "memory", required_argument, NULL, OPT_MEMORY },
+	{ "malloc-memory", required_argument, NULL, OPT_MALLOC_MEMORY },
 	{ "write-memory", required_argument, NULL, OPT_WRITE_MEMORY },
 	{ "threads", required_argument, NULL, OPT_THREADS },
 	{ "orders", required_argument, NULL, OPT_ORDERS },
@@ -43,6 +44,7 @@ static const struct option long_options[] = {
 	{ "force", no_argument, NULL, OPT_FORCE },
 	{ "callgrind", required_argument, NULL, OPT_CALLGRIND },
 	{ "worker", required_argument, NULL, OPT_WORKER },
+	{ "worker-row", required_argument, NULL, OPT_WORKER_ROW },
 	{ "worker-fd", required_argument, NULL, OPT_WORKER_FD },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ "version", no_argument, NULL, OPT_VERSION },
@@ -63,6 +65,7 @@ static const char help_text[] =
 	"  --summary[=KIND]       a short table instead: latency (default), write or frag\n"
 	"On what\n"
 	"  --memory SIZE          frames to manage, such as 512M or 8G (default 8G, or half of a smaller machine)\n"
+	"  --malloc-memory SIZE   the same for the mallocs, which touch what they hand out (default 2G, at most --memory)\n"
 	"  --write-memory SIZE    memory that the case write touches (default 1G, or an eighth of a smaller machine)\n"
 	"  --slots N              per-CPU structures (default: CPUs, or threads if more); other CPU numbers wrap\n"
 	"  --tune N               handed to the allocators; llfree: reserve_min_frames\n"
@@ -278,6 +281,9 @@ static void parse_option(bench_options *options, int option, const char *value)
 	case OPT_MEMORY:
 		options->memory_bytes = parse_size("memory", value);
 		break;
+	case OPT_MALLOC_MEMORY:
+		options->malloc_bytes = parse_size("malloc-memory", value);
+		break;
 	case OPT_WRITE_MEMORY:
 		options->write_bytes = parse_size("write-memory", value);
 		break;
@@ -305,6 +311,9 @@ static void parse_option(bench_options *options, int option, const char *value)
 	case OPT_WORKER:
 		options->worker = value;
 		break;
+	case OPT_WORKER_ROW:
+		options->worker_row = value;
+		break;
 	case OPT_WORKER_FD:
 		options->worker_fd = (int)parse_number("worker-fd", value, 3, 1 << 20);
 		break;
@@ -328,6 +337,7 @@ static void set_defaults(bench_options *options)
 	uint32_t cpus = llfree_machine_cpus();
 
 	options->memory_bytes = machine_bytes >= 2 * DEFAULT_GIB * gib ? DEFAULT_GIB * gib : machine_bytes / 2 >> 22 << 22;
+	options->malloc_bytes = 2 * gib;
 	options->write_bytes = machine_bytes >= 8 * gib ? gib : machine_bytes / 8 >> 22 << 22;
 	options->rounds = 100;
 	options->seed = 1;
@@ -382,6 +392,10 @@ static void apply_summary(bench_options *options)
 		options->orders = (bench_numbers){ { 0 }, 1 };
 		options->threads = (bench_numbers){ { 1 }, 1 };
 	}
+	if (options->summary == BENCH_SUMMARY_WRITE) {
+		options->write_bytes = options->write_bytes < SUMMARY_WRITE ? options->write_bytes : SUMMARY_WRITE;
+		parse_names(&options->allocators, "allocators", "llfree,mimalloc,jemalloc,tcmalloc,glibc");
+	}
 }
 
 static void finish_gb_flags(bench_options *options)
@@ -425,6 +439,8 @@ void bench_options_parse(bench_options *options, int argc, char **argv)
 	if (options->out_format && strcmp(options->out_format, "json") != 0 && strcmp(options->out_format, "csv") != 0 &&
 	    strcmp(options->out_format, "console") != 0)
 		bench_usage_error("--benchmark_out_format=%s; allowed: json, csv, console", options->out_format);
+	if (options->malloc_bytes > options->memory_bytes)
+		options->malloc_bytes = options->memory_bytes;
 	finish_gb_flags(options);
 	check_names(options);
 	free(own_argv);

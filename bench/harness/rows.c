@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "bench_clock.h"
 #include "bench_team.h"
 
 static int compare_cases(const void *left, const void *right)
@@ -37,7 +38,11 @@ static uint64_t max_u64(uint64_t a, uint64_t b)
 
 uint64_t bench_row_frames(const bench_row *row)
 {
-	return row->kind->frames ? row->kind->frames(row) : bench_options_frames(row->options);
+	if (row->kind->frames)
+		return row->kind->frames(row);
+	if (row->allocator && row->allocator->is_malloc)
+		return row->options->malloc_bytes >> LLFREE_FRAME_SHIFT;
+	return bench_options_frames(row->options);
 }
 
 uint32_t bench_row_slots(const bench_row *row)
@@ -105,9 +110,9 @@ static bool order_applies(const bench_row *row, uint32_t order)
 {
 	const bench_case *kind = row->kind;
 
-	if (!row->allocator || kind->order0_only)
+	if (!row->allocator)
 		return order == 0;
-	return order <= row->allocator->table.max_order &&
+	return order <= row->allocator->table.max_order && (order == 0 || !kind->order0_only) &&
 	       (!kind->applies || kind->applies(row->options, row->allocator, order));
 }
 
@@ -178,10 +183,13 @@ static bool open_allocator(bench_row *row)
 	bench_peer_config config = { .frames = bench_row_frames(row), .cpus = bench_row_slots(row),
 				     .threads = row->threads, .tuning = row->options->tuning,
 				     .backed = row->kind->backed };
+	uint64_t start_ns;
 
 	if (!row->allocator)
 		return true;
+	start_ns = bench_now_ns();
 	row->state = row->allocator->table.init(&config);
+	row->init_seconds = (double)(bench_now_ns() - start_ns) * 1e-9;
 	return row->state || bench_row_fail(row, "%s: init failed for %llu frames", row->subject,
 					    (unsigned long long)config.frames);
 }

@@ -226,3 +226,12 @@ double bench_team_mean_ns(const bench_team *team)
 		sum += (double)team->workers[i].step_ns;
 	return sum / team->n_workers;
 }
+
+double bench_team_max_ns(const bench_team *team)
+{
+	uint64_t most = 0;
+
+	for (uint32_t i = 0; i < team->n_workers; i++)
+		most = team->workers[i].step_ns > most ? team->workers[i].step_ns : most;
+	return (double)most;
+}

@@ -13,7 +13,7 @@
 #include "bench_team.h"
 #include "gbench.h"
 
-enum { CAS_OPS = 20000, CAS_EVERY_NS = 20 * 1000 * 1000, CALLGRIND_PASSES = 4 };
+enum { CAS_OPS = 1000, CAS_EVERY_NS = 20 * 1000 * 1000, CALLGRIND_PASSES = 4 };
 
 static bench_row *open_row;
 
@@ -109,6 +109,10 @@ static void row_function(bench_gb_state *state, void *context)
 	report_counters(state, row);
 	if (row->kind->report)
 		row->kind->report(row, state);
+	if (row->kind->fresh) {
+		open_row = NULL;
+		bench_row_close(row);
+	}
 }
 
 const bench_peer_table *bench_peer_load(const char *path)
@@ -164,8 +168,12 @@ int bench_worker_main(const bench_options *options)
 		return BENCH_EXIT_FAILED;
 	}
 	bench_rows_add(&list, options, allocator);
-	for (size_t i = 0; i < list.count; i++)
-		bench_gb_register(list.rows[i].name, list.rows[i].kind->once, row_function, &list.rows[i]);
+	for (size_t i = 0; i < list.count; i++) {
+		bench_row *row = &list.rows[i];
+
+		if (options->worker_row ? !strcmp(row->name, options->worker_row) : !row->kind->fresh)
+			bench_gb_register(row->name, row->kind->once, row_function, row);
+	}
 	bench_gb_run(options->worker_fd);
 	if (open_row)
 		bench_row_close(open_row);

@@ -40,6 +40,7 @@ typedef struct bench_allocator {
 	bench_loops loops;
 	const char *library;	  /**< a malloc: colon-separated file names to preload; NULL = none needed */
 	const char *probe_symbol; /**< a malloc: a symbol that only its library has */
+	const char *variable;	  /**< a malloc: NAME=VALUE for its process, so that it keeps freed memory; NULL = none */
 	const char *about;	  /**< one line for --list */
 	uint32_t rank;		  /**< place in the tables */
 	bool is_malloc;		  /**< runs in a process of its own, skipped in sanitizer builds */

@@ -159,6 +159,7 @@ static void cpu_give_back(buddy *self, buddy_list *list, uint32_t order, uint32_
 		uint32_t frame = list->tail;
 
 		list_remove(self, list, frame);
+		tag_set(self, frame, TAG_TAKEN); /* it may end up inside a larger block */
 		zone_put(self, frame, order);
 	}
 	lock_release(&self->lock);

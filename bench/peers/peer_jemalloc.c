@@ -9,6 +9,7 @@ const bench_allocator bench_allocator_jemalloc = {
 	.loops = BENCH_LOOPS,
 	.library = "libjemalloc.so.2:libjemalloc.so",
 	.probe_symbol = "mallocx",
+	.variable = "MALLOC_CONF=dirty_decay_ms:-1,muzzy_decay_ms:-1",
 	.about = "aligned_alloc(4096 << order) and free of jemalloc",
 	.rank = 31,
 	.is_malloc = true,

@@ -9,6 +9,7 @@ const bench_allocator bench_allocator_mimalloc = {
 	.loops = BENCH_LOOPS,
 	.library = "libmimalloc.so.2:libmimalloc.so.2.0:libmimalloc.so",
 	.probe_symbol = "mi_version",
+	.variable = "MIMALLOC_ALLOW_DECOMMIT=0",
 	.about = "aligned_alloc(4096 << order) and free of mimalloc",
 	.rank = 30,
 	.is_malloc = true,
