@@ -3,7 +3,6 @@
  * fill: latency when memory gets scarce. All memory is got, and random blocks are put until the level is reached; then
  * half of what is free is got and put again, over and over. */
 #include <stdio.h>
-#include "bench_clock.h"
 #include "bench_team.h"
 
 static uint32_t fill_variants(const bench_options *options, bench_variant *variants)
@@ -46,18 +45,12 @@ static void step_fill(bench_worker *worker)
 
 static void step_get_free(bench_worker *worker)
 {
-	uint64_t start = bench_now_ns();
-
-	bench_do_get(worker, worker->kept, worker->row->pass_ops);
-	worker->step_ns = bench_now_ns() - start;
+	bench_groups(worker, bench_do_get, worker->kept, worker->row->pass_ops);
 }
 
 static void step_put_free(bench_worker *worker)
 {
-	uint64_t start = bench_now_ns();
-
-	bench_do_put(worker, worker->kept, worker->row->pass_ops);
-	worker->step_ns = bench_now_ns() - start;
+	bench_groups(worker, bench_do_put, worker->kept, worker->row->pass_ops);
 }
 
 static bool fill_pass(bench_row *row)

@@ -2,17 +2,13 @@
  *
  * rand: half of the memory is allocated; put a random block of it, get another in its place. Measured in steady
  * state: after four passes over all allocations, when the order of allocation is forgotten. */
-#include "bench_clock.h"
 #include "bench_team.h"
 
 enum { RAND_WARM_PASSES = 4 };
 
 static void step_swap(bench_worker *worker)
 {
-	uint64_t start = bench_now_ns();
-
-	bench_do_swap(worker, worker->n_blocks);
-	worker->step_ns = bench_now_ns() - start;
+	bench_groups(worker, bench_do_swap, 0, worker->n_blocks);
 }
 
 static bool rand_pass(bench_row *row)
@@ -42,12 +38,6 @@ static void rand_teardown(bench_row *row)
 		(void)bench_team_run(row->team, bench_step_put); /* a malloc serves the next row in the same process */
 }
 
-static void rand_sample(bench_worker *worker, uint64_t first, uint64_t n_ops)
-{
-	(void)first;
-	bench_do_swap(worker, n_ops);
-}
-
 const bench_case bench_case_rand = {
 	.name = "rand",
 	.question = "half of the memory allocated: put a random block, get another; steady state; percentiles of the pair",
@@ -56,5 +46,5 @@ const bench_case bench_case_rand = {
 	.setup = rand_setup,
 	.pass = rand_pass,
 	.teardown = rand_teardown,
-	.sample_op = rand_sample,
+	.sample_op = bench_do_swap,
 };

@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
  * repeat: get a block and put it straight back, over and over. The case of per-CPU and per-thread caches. */
-#include "bench_clock.h"
 #include "bench_team.h"
 
-enum { REPEAT_PAIRS = 200000, REPEAT_LEAST = 256 };
+enum { REPEAT_PAIRS = 65536, REPEAT_LEAST = 256 };
 
 static void step_pairs(bench_worker *worker)
 {
-	uint64_t start = bench_now_ns();
-
-	bench_do_pair(worker, worker->row->pass_ops);
-	worker->step_ns = bench_now_ns() - start;
+	bench_groups(worker, bench_do_pair, 0, worker->row->pass_ops);
 }
 
 static bool repeat_pass(bench_row *row)
@@ -32,17 +28,11 @@ static bool repeat_setup(bench_row *row)
 	return repeat_pass(row);
 }
 
-static void repeat_sample(bench_worker *worker, uint64_t first, uint64_t n_ops)
-{
-	(void)first;
-	bench_do_pair(worker, n_ops);
-}
-
 const bench_case bench_case_repeat = {
 	.name = "repeat",
 	.question = "get a block and put it straight back; pair_ns and percentiles of the pair",
 	.rank = 20,
 	.setup = repeat_setup,
 	.pass = repeat_pass,
-	.sample_op = repeat_sample,
+	.sample_op = bench_do_pair,
 };

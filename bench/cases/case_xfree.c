@@ -2,7 +2,6 @@
  *
  * xfree: producers and consumers. Every thread gets its share of half of the memory; then every thread puts what its
  * neighbour got. From two threads on. */
-#include "bench_clock.h"
 #include "bench_team.h"
 
 static bench_worker *neighbour(const bench_worker *worker)
@@ -25,10 +24,7 @@ static void put_neighbours(bench_worker *worker, uint64_t first, uint64_t n_ops)
 
 static void step_put_neighbours(bench_worker *worker)
 {
-	uint64_t start = bench_now_ns();
-
-	put_neighbours(worker, 0, worker->n_blocks);
-	worker->step_ns = bench_now_ns() - start;
+	bench_groups(worker, put_neighbours, 0, worker->n_blocks);
 }
 
 static bool xfree_pass(bench_row *row)

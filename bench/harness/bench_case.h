@@ -10,7 +10,7 @@
 #include "bench_options.h"
 #include "bench_rng.h"
 
-enum { BENCH_NAME_BYTES = 128, BENCH_MAX_METRICS = 16, BENCH_MAX_SAMPLES = 1024, BENCH_MAX_VARIANTS = 16 };
+enum { BENCH_NAME_BYTES = 128, BENCH_MAX_METRICS = 16, BENCH_MAX_SAMPLES = 1024, BENCH_MAX_VARIANTS = 16, BENCH_MAX_GROUPS = 512 };
 
 struct bench_gb_state;
 typedef struct bench_row bench_row;
@@ -36,6 +36,8 @@ struct bench_worker {
 	uint64_t step_ops; /* operations that succeeded in it */
 	uint64_t kept;	   /* blocks[0..kept) stay allocated, where a case holds a level */
 	uint64_t step_filled; /* how many of blocks are allocated, where a case needs to know */
+	uint32_t n_groups; /* of operations that were timed by themselves in the last step */
+	double group_ns[BENCH_MAX_GROUPS]; /* per operation */
 	bool failed;
 	bench_op_counts counts;
 };

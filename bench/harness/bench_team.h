@@ -19,7 +19,13 @@ double bench_team_mean_ns(const bench_team *team);
 /** The longest. */
 double bench_team_max_ns(const bench_team *team);
 
-/** Run a step and add its time to the metric as ns per operation. @return false and an error when it failed */
+/** Operations of a step, from position first on. */
+typedef void (*bench_ops)(bench_worker *worker, uint64_t first, uint64_t n_ops);
+/** Run n_ops of them in groups of 8192 with the clock read between the groups; sets step_ns and group_ns. */
+void bench_groups(bench_worker *worker, bench_ops ops, uint64_t first, uint64_t n_ops);
+
+/** Run a step and add its ns per operation to the metric: the median of its groups, averaged over the threads, so that a
+ *  group in which the kernel ran something else does not count. ns_per_op: the plain mean. @return false: it failed */
 bool bench_timed(bench_row *row, bench_step step, const char *metric, double *ns_per_op);
 
 /* Steps over worker->blocks. */
@@ -32,8 +38,8 @@ void bench_step_shuffle(bench_worker *worker);	  /* blocks in random order; not 
 /** Loops with bookkeeping, for steps and samples: they count operations and set failed. */
 void bench_do_get(bench_worker *worker, uint64_t first, uint64_t n_ops);
 void bench_do_put(bench_worker *worker, uint64_t first, uint64_t n_ops);
-void bench_do_pair(bench_worker *worker, uint64_t n_ops);
-void bench_do_swap(bench_worker *worker, uint64_t n_ops);
+void bench_do_pair(bench_worker *worker, uint64_t first, uint64_t n_ops); /* first is ignored */
+void bench_do_swap(bench_worker *worker, uint64_t first, uint64_t n_ops); /* likewise */
 
 /** Samples of a row's percentiles: see sample.c. */
 bool bench_sample_row(bench_row *row);

@@ -94,6 +94,7 @@ static void run_step(bench_team *team, bench_worker *worker, bench_step step)
 			sched_yield();
 	}
 	worker->step_ops = 0;
+	worker->n_groups = 0;
 	step(worker);
 }
 
