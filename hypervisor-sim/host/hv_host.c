@@ -179,6 +179,18 @@ static hv_install_result install_refuse(hv_host *self)
 	return HV_INSTALL_REFUSED;
 }
 
+/* Someone was faster, or the guest set E itself: the memory is there, so E = 0 is the truth. But the request may be one
+ * that timed out, and the frame free again: without busy a soft reclaim could set E between our look at R and our
+ * clearing of E, and the guest would get a frame that is about to be discarded. */
+static hv_install_result install_again(hv_host *self, uint64_t huge_idx)
+{
+	if (!hv_frames_begin(&self->frames, huge_idx, HV_R_INSTALLED))
+		return HV_INSTALL_AGAIN;
+	llfree_err err = llfree_install(&self->view, huge_idx);
+	hv_frames_end(&self->frames, huge_idx, HV_R_INSTALLED);
+	return err == LLFREE_OK || err == LLFREE_ERR_STATE ? HV_INSTALL_DONE : install_refuse(self);
+}
+
 hv_install_result hv_host_install(hv_host *self, uint64_t huge_idx)
 {
 	if (hv_host_fault(self) != NULL)
@@ -188,11 +200,8 @@ hv_install_result hv_host_install(hv_host *self, uint64_t huge_idx)
 		return install_refuse(self);
 	}
 	switch (hv_frames_state(&self->frames, huge_idx)) {
-	case HV_R_INSTALLED: {
-		/* someone was faster, or the guest set E itself: the memory is there, so E = 0 is the truth */
-		llfree_err err = llfree_install(&self->view, huge_idx);
-		return err == LLFREE_OK || err == LLFREE_ERR_STATE ? HV_INSTALL_DONE : install_refuse(self);
-	}
+	case HV_R_INSTALLED:
+		return install_again(self, huge_idx);
 	case HV_R_SOFT:
 		if (!hv_frames_begin(&self->frames, huge_idx, HV_R_SOFT))
 			return HV_INSTALL_AGAIN;
