@@ -7,7 +7,8 @@ static bool bulk_pass(bench_row *row)
 {
 	double get_ns, put_ns;
 
-	if (!bench_timed(row, bench_step_get, "get_ns", &get_ns) || !bench_timed(row, bench_step_put, "put_ns", &put_ns))
+	if (!bench_timed(row, bench_step_get, "get_ns", &get_ns) ||
+	    !bench_timed(row, bench_step_put, "put_ns", &put_ns))
 		return false;
 	row->pass_seconds = (get_ns + put_ns) * (double)row->pass_ops * 1e-9;
 	return true;

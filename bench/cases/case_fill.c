@@ -33,7 +33,8 @@ static uint64_t fill_blocks(const bench_row *row)
 static void step_fill(bench_worker *worker)
 {
 	const bench_row *row = worker->row;
-	uint64_t got = row->allocator->loops.get(worker->self, worker->cpu, row->order, worker->blocks, worker->n_blocks);
+	uint64_t got =
+		row->allocator->loops.get(worker->self, worker->cpu, row->order, worker->blocks, worker->n_blocks);
 
 	worker->kept = worker->n_blocks * row->variant.value / 100;
 	worker->failed = got < worker->kept;

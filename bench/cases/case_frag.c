@@ -17,8 +17,8 @@ typedef struct frag_state {
 	frag_oracle *oracle; /* for the subject "oracle" */
 	uint64_t *frames;    /* allocated ones first */
 	uint64_t n_frames, n_allocated, n_huge;
-	uint16_t *used;	     /* allocated frames per huge frame */
-	double *curve;	     /* share of the possible huge frames that are free, in %, by round */
+	uint16_t *used; /* allocated frames per huge frame */
+	double *curve;  /* share of the possible huge frames that are free, in %, by round */
 	uint64_t ops;
 	uint32_t slots;
 	bench_rng rng;
@@ -26,7 +26,8 @@ typedef struct frag_state {
 
 static uint32_t frag_variants(const bench_options *options, bench_variant *variants)
 {
-	uint32_t count = options->frag_slots.count < BENCH_MAX_VARIANTS ? options->frag_slots.count : BENCH_MAX_VARIANTS;
+	uint32_t count =
+		options->frag_slots.count < BENCH_MAX_VARIANTS ? options->frag_slots.count : BENCH_MAX_VARIANTS;
 
 	for (uint32_t i = 0; i < count; i++) {
 		variants[i].value = options->frag_slots.values[i];
@@ -197,7 +198,8 @@ static const char *const frag_subjects[] = { "oracle", NULL };
 
 const bench_case bench_case_frag = {
 	.name = "frag",
-	.question = "fill, free half at random, re-allocate 10 % a round: which share of the possible huge frames is free",
+	.question =
+		"fill, free half at random, re-allocate 10 % a round: which share of the possible huge frames is free",
 	.rank = 80,
 	.one_thread = true,
 	.order0_only = true,

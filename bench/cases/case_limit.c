@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * limit: what the machine allows. One uncontended compare-exchange, reading the CPU number, the first touch of a page. */
+ * limit: what the machine allows. One uncontended compare-exchange, reading the CPU number, the first touch of a page.
+ */
 #include <string.h>
 #include <sys/mman.h>
 #include "bench_clock.h"
@@ -66,7 +67,8 @@ static const char *const limit_subjects[] = { "cas", "cpu", "touch", NULL };
 
 const bench_case bench_case_limit = {
 	.name = "limit",
-	.question = "what the machine allows: an uncontended compare-exchange, the CPU number, the first touch of a 4 KiB page",
+	.question = "what the machine allows: an uncontended compare-exchange, the CPU number, the first touch of a 4 "
+		    "KiB page",
 	.rank = 5,
 	.subjects = limit_subjects,
 	.subjects_only = true,

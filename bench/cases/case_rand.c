@@ -40,7 +40,8 @@ static void rand_teardown(bench_row *row)
 
 const bench_case bench_case_rand = {
 	.name = "rand",
-	.question = "half of the memory allocated: put a random block, get another; steady state; percentiles of the pair",
+	.question =
+		"half of the memory allocated: put a random block, get another; steady state; percentiles of the pair",
 	.rank = 30,
 	.blocks = bench_half_of_memory,
 	.setup = rand_setup,

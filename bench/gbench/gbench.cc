@@ -18,7 +18,8 @@
 #include <unistd.h>
 #include <vector>
 
-namespace {
+namespace
+{
 
 using benchmark::BenchmarkReporter;
 using Run = BenchmarkReporter::Run;
@@ -44,8 +45,9 @@ std::string clean(std::string text)
 }
 
 /* Worker: every run becomes a line; side 'D' is what the display would show, 'F' what the file would hold. */
-class pipe_reporter : public BenchmarkReporter {
-    public:
+class pipe_reporter : public BenchmarkReporter
+{
+      public:
 	pipe_reporter(int fd, char side) : fd_(fd), side_(side)
 	{
 		SetErrorStream(&nowhere_);
@@ -63,14 +65,14 @@ class pipe_reporter : public BenchmarkReporter {
 			send(run);
 	}
 
-    private:
+      private:
 	void send(const Run &run)
 	{
 		std::ostringstream line;
 		line << "run" << separator << side_ << separator << run.run_name.function_name << separator
-		     << run.family_index << separator << run.per_family_instance_index << separator
-		     << int(run.run_type) << separator << run.aggregate_name << separator << int(run.aggregate_unit)
-		     << separator << clean(run.report_label) << separator << int(run.error_occurred) << separator
+		     << run.family_index << separator << run.per_family_instance_index << separator << int(run.run_type)
+		     << separator << run.aggregate_name << separator << int(run.aggregate_unit) << separator
+		     << clean(run.report_label) << separator << int(run.error_occurred) << separator
 		     << clean(run.error_message) << separator << run.iterations << separator << run.repetition_index
 		     << separator << run.repetitions << separator << int(run.time_unit) << separator
 		     << number(run.real_accumulated_time) << separator << number(run.cpu_accumulated_time);
@@ -179,8 +181,9 @@ struct sink {
 	/* The CSV reporter aborts unless every run has the same counters: keep the usual ones, absent ones are nan. */
 	static void make_uniform(Run *run)
 	{
-		static const char *const names[] = { "get_ns", "put_ns", "pair_ns", "cas_ns", "get_x_cas", "put_x_cas",
-						     "pair_x_cas", "p50", "p90", "p99", "p99.9", "p99.99", "max" };
+		static const char *const names[] = { "get_ns",    "put_ns",     "pair_ns", "cas_ns", "get_x_cas",
+						     "put_x_cas", "pair_x_cas", "p50",     "p90",    "p99",
+						     "p99.9",     "p99.99",     "max" };
 		benchmark::UserCounters kept;
 		for (const char *name : names) {
 			auto it = run->counters.find(name);

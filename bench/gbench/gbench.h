@@ -47,19 +47,19 @@ typedef struct bench_gb_counter_value {
 
 /** A finished run, as the sink's caller sees it. */
 typedef struct bench_gb_run_info {
-	const char *name;	/**< without the aggregate's suffix */
-	const char *aggregate;	/**< "" for a plain run, else mean, median, stddev, ... */
-	const char *error;	/**< NULL, or why the row failed */
+	const char *name;      /**< without the aggregate's suffix */
+	const char *aggregate; /**< "" for a plain run, else mean, median, stddev, ... */
+	const char *error;     /**< NULL, or why the row failed */
 	const bench_gb_counter_value *counters;
 	size_t n_counters;
 } bench_gb_run_info;
 typedef void (*bench_gb_on_run)(const bench_gb_run_info *run, void *context);
 
 typedef struct bench_gb_sink_config {
-	bool quiet;		/**< nothing on stdout */
-	const char *out_path;	/**< NULL = no file; else a file that the caller has created */
+	bool quiet;             /**< nothing on stdout */
+	const char *out_path;   /**< NULL = no file; else a file that the caller has created */
 	const char *out_format; /**< json, console or csv */
-	size_t name_width;	/**< longest row name */
+	size_t name_width;      /**< longest row name */
 	bench_gb_on_run on_run; /**< called for each run of the display side; may be NULL */
 	void *context;
 } bench_gb_sink_config;

@@ -10,7 +10,13 @@
 #include "bench_options.h"
 #include "bench_rng.h"
 
-enum { BENCH_NAME_BYTES = 128, BENCH_MAX_METRICS = 16, BENCH_MAX_SAMPLES = 1024, BENCH_MAX_VARIANTS = 16, BENCH_MAX_GROUPS = 512 };
+enum {
+	BENCH_NAME_BYTES = 128,
+	BENCH_MAX_METRICS = 16,
+	BENCH_MAX_SAMPLES = 1024,
+	BENCH_MAX_VARIANTS = 16,
+	BENCH_MAX_GROUPS = 512
+};
 
 struct bench_gb_state;
 typedef struct bench_row bench_row;
@@ -28,15 +34,15 @@ struct bench_worker {
 	bench_row *row;
 	uint32_t idx;
 	bench_cpu cpu;
-	void *self;	   /* the allocator's first argument on this thread */
-	uint64_t *blocks;  /* n_blocks entries of its own */
+	void *self;       /* the allocator's first argument on this thread */
+	uint64_t *blocks; /* n_blocks entries of its own */
 	uint64_t n_blocks;
 	bench_rng rng;
-	uint64_t step_ns;  /* what the last step took */
-	uint64_t step_ops; /* operations that succeeded in it */
-	uint64_t kept;	   /* blocks[0..kept) stay allocated, where a case holds a level */
-	uint64_t step_filled; /* how many of blocks are allocated, where a case needs to know */
-	uint32_t n_groups; /* of operations that were timed by themselves in the last step */
+	uint64_t step_ns;                  /* what the last step took */
+	uint64_t step_ops;                 /* operations that succeeded in it */
+	uint64_t kept;                     /* blocks[0..kept) stay allocated, where a case holds a level */
+	uint64_t step_filled;              /* how many of blocks are allocated, where a case needs to know */
+	uint32_t n_groups;                 /* of operations that were timed by themselves in the last step */
 	double group_ns[BENCH_MAX_GROUPS]; /* per operation */
 	bool failed;
 	bench_op_counts counts;
@@ -49,17 +55,17 @@ typedef struct bench_variant {
 
 typedef struct bench_case {
 	const char *name;
-	const char *question;	     /* what a row of it answers, one line */
-	uint32_t rank;		     /* place in the output */
-	uint32_t min_threads;	     /* 0 = 1 */
-	bool one_thread;	     /* rows for one thread only, whatever --threads says */
+	const char *question; /* what a row of it answers, one line */
+	uint32_t rank;        /* place in the output */
+	uint32_t min_threads; /* 0 = 1 */
+	bool one_thread;      /* rows for one thread only, whatever --threads says */
 	bool order0_only;
-	bool frames_known;	     /* only allocators whose blocks are frame numbers */
+	bool frames_known; /* only allocators whose blocks are frame numbers */
 	bool needs_batch;
-	bool backed;		     /* the frames are written */
-	bool fresh;		     /* each row in a process of its own, opened anew for each repetition */
-	bool once;		     /* one pass, whatever the minimum time */
-	bool slots_from_variant;	     /* the allocator is made for variant.value CPUs */
+	bool backed;                 /* the frames are written */
+	bool fresh;                  /* each row in a process of its own, opened anew for each repetition */
+	bool once;                   /* one pass, whatever the minimum time */
+	bool slots_from_variant;     /* the allocator is made for variant.value CPUs */
 	const char *const *subjects; /* rows that stand for no allocator: names, NULL at the end */
 	bool subjects_only;
 	/* All but pass may be NULL. */
@@ -68,7 +74,7 @@ typedef struct bench_case {
 	uint64_t (*frames)(const bench_row *row); /* frames to manage; NULL: --memory */
 	uint64_t (*blocks)(const bench_row *row); /* blocks array of each worker; 0: too little memory for this row */
 	bool (*setup)(bench_row *row);
-	bool (*pass)(bench_row *row);		  /* sets pass_ops and pass_seconds, records metrics */
+	bool (*pass)(bench_row *row); /* sets pass_ops and pass_seconds, records metrics */
 	void (*teardown)(bench_row *row);
 	void (*report)(const bench_row *row, struct bench_gb_state *state); /* more counters, after the passes */
 	/* Latency samples: prepare, then op() over and over at rising positions, then finish. */
@@ -95,9 +101,9 @@ struct bench_row {
 	bool opened, sampled;
 	void *state; /* the allocator's */
 	bench_team *team;
-	void *extra; /* the case's own */
+	void *extra;         /* the case's own */
 	double init_seconds; /* what the allocator's init took */
-	uint64_t pass_ops; /* operations of one thread in a pass; set by setup or left at the number of blocks */
+	uint64_t pass_ops;   /* operations of one thread in a pass; set by setup or left at the number of blocks */
 	double pass_seconds;
 	double percentiles[6];
 	bench_metric *metrics;

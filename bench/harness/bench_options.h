@@ -18,7 +18,12 @@ enum {
 	BENCH_EXIT_INTERRUPTED = 130
 };
 
-typedef enum bench_summary { BENCH_NO_SUMMARY, BENCH_SUMMARY_LATENCY, BENCH_SUMMARY_WRITE, BENCH_SUMMARY_FRAG } bench_summary;
+typedef enum bench_summary {
+	BENCH_NO_SUMMARY,
+	BENCH_SUMMARY_LATENCY,
+	BENCH_SUMMARY_WRITE,
+	BENCH_SUMMARY_FRAG
+} bench_summary;
 
 typedef struct bench_numbers {
 	uint32_t values[BENCH_MAX_LIST];
@@ -31,24 +36,24 @@ typedef struct bench_names {
 } bench_names;
 
 typedef struct bench_options {
-	uint64_t memory_bytes;	/* managed by the allocators */
-	uint64_t malloc_bytes;	/* instead of memory_bytes for the mallocs, which write into what they hand out */
-	uint64_t write_bytes;	/* touched by the case write */
+	uint64_t memory_bytes; /* managed by the allocators */
+	uint64_t malloc_bytes; /* instead of memory_bytes for mallocs that write into what they hand out */
+	uint64_t write_bytes;  /* touched by the case write */
 	bench_numbers threads, orders, frag_slots;
-	uint32_t slots;		/* per-CPU structures; 0 = as many as CPUs or threads */
+	uint32_t slots; /* per-CPU structures; 0 = as many as CPUs or threads */
 	uint32_t tuning;
-	uint32_t rounds;	/* of frag */
+	uint32_t rounds; /* of frag */
 	uint64_t seed;
 	bool pin, list, force;
 	bench_names allocators, cases, peers;
-	const char *filter;	/* regular expression over row names; a leading '-' excludes */
+	const char *filter; /* regular expression over row names; a leading '-' excludes */
 	const char *out_path, *out_format;
 	bench_summary summary;
-	const char *callgrind;	/* row to run in this process for instruction counts */
-	const char *worker;	/* internal: run the rows of this allocator, write to worker_fd */
+	const char *callgrind;  /* row to run in this process for instruction counts */
+	const char *worker;     /* internal: run the rows of this allocator, write to worker_fd */
 	const char *worker_row; /* only this row; NULL = all that do not ask for a process of their own */
 	int worker_fd;
-	int gb_argc;		/* Google Benchmark's flags, argv[0] first */
+	int gb_argc; /* Google Benchmark's flags, argv[0] first */
 	char *gb_argv[BENCH_MAX_LIST];
 } bench_options;
 

@@ -24,16 +24,16 @@ typedef void (*bench_ops)(bench_worker *worker, uint64_t first, uint64_t n_ops);
 /** Run n_ops of them in groups of 8192 with the clock read between the groups; sets step_ns and group_ns. */
 void bench_groups(bench_worker *worker, bench_ops ops, uint64_t first, uint64_t n_ops);
 
-/** Run a step and add its ns per operation to the metric: the median of its groups, averaged over the threads, so that a
- *  group in which the kernel ran something else does not count. ns_per_op: the plain mean. @return false: it failed */
+/** Run a step and add its ns per operation to the metric: the median of its groups, averaged over the threads, so that
+ * a group in which the kernel ran something else does not count. ns_per_op: the plain mean. @return false: it failed */
 bool bench_timed(bench_row *row, bench_step step, const char *metric, double *ns_per_op);
 
 /* Steps over worker->blocks. */
-void bench_step_get(bench_worker *worker);	  /* fill blocks */
-void bench_step_put(bench_worker *worker);	  /* put blocks, in order */
+void bench_step_get(bench_worker *worker);       /* fill blocks */
+void bench_step_put(bench_worker *worker);       /* put blocks, in order */
 void bench_step_get_batch(bench_worker *worker); /* the same, 64 at a time */
 void bench_step_put_batch(bench_worker *worker);
-void bench_step_shuffle(bench_worker *worker);	  /* blocks in random order; not timed */
+void bench_step_shuffle(bench_worker *worker); /* blocks in random order; not timed */
 
 /** Loops with bookkeeping, for steps and samples: they count operations and set failed. */
 void bench_do_get(bench_worker *worker, uint64_t first, uint64_t n_ops);

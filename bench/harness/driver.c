@@ -24,10 +24,10 @@
 enum { MAX_JOBS = 4096, LINE_BYTES = 1 << 20, PATH_BYTES = 512 };
 
 typedef struct job {
-	const char *name; /* allocator or BENCH_MACHINE */
+	const char *name;           /* allocator or BENCH_MACHINE */
 	char row[BENCH_NAME_BYTES]; /* only this row; "" = all that may share a process */
-	char library[PATH_BYTES]; /* to preload; "" = none */
-	const char *variable;	  /* NAME=VALUE for its environment; NULL = none */
+	char library[PATH_BYTES];   /* to preload; "" = none */
+	const char *variable;       /* NAME=VALUE for its environment; NULL = none */
 } job;
 
 typedef struct driver {
@@ -64,8 +64,13 @@ static void catch_signals(void)
 
 static bool find_library(const char *candidates, char *path, size_t path_bytes)
 {
-	static const char *const folders[] = { "/usr/local/lib", "/usr/lib/" BENCH_MULTIARCH, "/lib/" BENCH_MULTIARCH,
-					       "/usr/lib64", "/lib64", "/usr/lib", "/lib" };
+	static const char *const folders[] = { "/usr/local/lib",
+					       "/usr/lib/" BENCH_MULTIARCH,
+					       "/lib/" BENCH_MULTIARCH,
+					       "/usr/lib64",
+					       "/lib64",
+					       "/usr/lib",
+					       "/lib" };
 
 	while (*candidates) {
 		size_t name_bytes = strcspn(candidates, ":");
@@ -149,8 +154,8 @@ static void add_jobs(driver *self)
 	for (size_t i = 0; i < bench_allocator_count; i++) {
 		const bench_allocator *allocator = bench_allocators[i];
 
-		if (options->allocators.count ? bench_names_contain(&options->allocators, allocator->table.name) :
-						!allocator->on_request)
+		if (options->allocators.count ? bench_names_contain(&options->allocators, allocator->table.name)
+					      : !allocator->on_request)
 			add_allocator(self, allocator->table.name, allocator);
 	}
 	for (uint32_t i = 0; i < options->peers.count; i++) {
@@ -214,10 +219,12 @@ static void exec_worker(const driver *self, const job *work, int fd)
 static void show_progress(const driver *self, const char *name)
 {
 	double seconds = (double)(bench_now_ns() - self->start_ns) * 1e-9;
-	double left = self->rows_done ? seconds / (double)self->rows_done * (double)(self->n_rows - self->rows_done) : 0;
+	double left =
+		self->rows_done ? seconds / (double)self->rows_done * (double)(self->n_rows - self->rows_done) : 0;
 
 	if (self->show_progress)
-		fprintf(stderr, "\r\033[K[%zu/%zu] about %.0f s left, last: %s\r", self->rows_done, self->n_rows, left, name);
+		fprintf(stderr, "\r\033[K[%zu/%zu] about %.0f s left, last: %s\r", self->rows_done, self->n_rows, left,
+			name);
 }
 
 static void on_run(const bench_gb_run_info *run, void *context)
@@ -287,11 +294,12 @@ static bool run_job(driver *self, const job *work)
 	if (child > 0 && (interrupted || (WIFEXITED(status) && WEXITSTATUS(status) == 0)))
 		return true;
 	fprintf(stderr, "failed: the process of %s ended with %s %d\n", work->name,
-		WIFSIGNALED(status) ? "signal" : "exit code", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+		WIFSIGNALED(status) ? "signal" : "exit code",
+		WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	return false;
 }
 
-/* --- all ------------------------------------------------------------------------------------------------------------ */
+/* --- all --------------------------------------------------------------------------------------------------- */
 
 /* Claim the result file before anything runs, so that a long run does not end without one. */
 static void create_out_file(const bench_options *options)
@@ -312,9 +320,12 @@ static void create_out_file(const bench_options *options)
 static bool open_sink(driver *self)
 {
 	const bench_options *options = self->options;
-	bench_gb_sink_config config = { .quiet = options->summary != BENCH_NO_SUMMARY, .out_path = options->out_path,
-					.out_format = options->out_format, .name_width = self->name_width,
-					.on_run = on_run, .context = self };
+	bench_gb_sink_config config = { .quiet = options->summary != BENCH_NO_SUMMARY,
+					.out_path = options->out_path,
+					.out_format = options->out_format,
+					.name_width = self->name_width,
+					.on_run = on_run,
+					.context = self };
 
 	bench_environment_add(options);
 	if (self->skipped[0])

@@ -3,53 +3,70 @@
  * The command line. Every refusal says what is allowed. */
 #include "bench_options.h"
 
-#include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "bench_case.h"
+#include "bench_option_values.h"
 #include "bench_rows.h"
 #include "bench_worker_process.h"
 #include "gbench.h"
 
-enum { GIB_SHIFT = 30, DEFAULT_GIB = 8, LEAST_MEMORY = 4 << 20, MAX_ROUNDS = 999, SUMMARY_WRITE = 256 << 20 };
+enum { GIB_SHIFT = 30, DEFAULT_GIB = 8, MAX_ROUNDS = 999, SUMMARY_WRITE = 256 << 20 };
 
 enum {
-	OPT_MEMORY = 256, OPT_MALLOC_MEMORY, OPT_WRITE_MEMORY, OPT_THREADS, OPT_ORDERS, OPT_SLOTS, OPT_FRAG_SLOTS, OPT_ROUNDS, OPT_SEED,
-	OPT_TUNE, OPT_PIN, OPT_PEER, OPT_ALLOCATORS, OPT_CASES, OPT_LIST, OPT_SUMMARY, OPT_JSON, OPT_FORCE, OPT_CALLGRIND,
-	OPT_WORKER, OPT_WORKER_ROW, OPT_WORKER_FD, OPT_HELP, OPT_VERSION
+	OPT_MEMORY = 256,
+	OPT_MALLOC_MEMORY,
+	OPT_WRITE_MEMORY,
+	OPT_THREADS,
+	OPT_ORDERS,
+	OPT_SLOTS,
+	OPT_FRAG_SLOTS,
+	OPT_ROUNDS,
+	OPT_SEED,
+	OPT_TUNE,
+	OPT_PIN,
+	OPT_PEER,
+	OPT_ALLOCATORS,
+	OPT_CASES,
+	OPT_LIST,
+	OPT_SUMMARY,
+	OPT_JSON,
+	OPT_FORCE,
+	OPT_CALLGRIND,
+	OPT_WORKER,
+	OPT_WORKER_ROW,
+	OPT_WORKER_FD,
+	OPT_HELP,
+	OPT_VERSION
 };
 
-static const struct option long_options[] = {
-	{ "memory", required_argument, NULL, OPT_MEMORY },
-	{ "malloc-memory", required_argument, NULL, OPT_MALLOC_MEMORY },
-	{ "write-memory", required_argument, NULL, OPT_WRITE_MEMORY },
-	{ "threads", required_argument, NULL, OPT_THREADS },
-	{ "orders", required_argument, NULL, OPT_ORDERS },
-	{ "slots", required_argument, NULL, OPT_SLOTS },
-	{ "frag-slots", required_argument, NULL, OPT_FRAG_SLOTS },
-	{ "rounds", required_argument, NULL, OPT_ROUNDS },
-	{ "seed", required_argument, NULL, OPT_SEED },
-	{ "tune", required_argument, NULL, OPT_TUNE },
-	{ "pin", no_argument, NULL, OPT_PIN },
-	{ "peer", required_argument, NULL, OPT_PEER },
-	{ "allocators", required_argument, NULL, OPT_ALLOCATORS },
-	{ "cases", required_argument, NULL, OPT_CASES },
-	{ "list", no_argument, NULL, OPT_LIST },
-	{ "summary", optional_argument, NULL, OPT_SUMMARY },
-	{ "json", required_argument, NULL, OPT_JSON },
-	{ "force", no_argument, NULL, OPT_FORCE },
-	{ "callgrind", required_argument, NULL, OPT_CALLGRIND },
-	{ "worker", required_argument, NULL, OPT_WORKER },
-	{ "worker-row", required_argument, NULL, OPT_WORKER_ROW },
-	{ "worker-fd", required_argument, NULL, OPT_WORKER_FD },
-	{ "help", no_argument, NULL, OPT_HELP },
-	{ "version", no_argument, NULL, OPT_VERSION },
-	{ NULL, 0, NULL, 0 }
-};
+static const struct option long_options[] = { { "memory", required_argument, NULL, OPT_MEMORY },
+					      { "malloc-memory", required_argument, NULL, OPT_MALLOC_MEMORY },
+					      { "write-memory", required_argument, NULL, OPT_WRITE_MEMORY },
+					      { "threads", required_argument, NULL, OPT_THREADS },
+					      { "orders", required_argument, NULL, OPT_ORDERS },
+					      { "slots", required_argument, NULL, OPT_SLOTS },
+					      { "frag-slots", required_argument, NULL, OPT_FRAG_SLOTS },
+					      { "rounds", required_argument, NULL, OPT_ROUNDS },
+					      { "seed", required_argument, NULL, OPT_SEED },
+					      { "tune", required_argument, NULL, OPT_TUNE },
+					      { "pin", no_argument, NULL, OPT_PIN },
+					      { "peer", required_argument, NULL, OPT_PEER },
+					      { "allocators", required_argument, NULL, OPT_ALLOCATORS },
+					      { "cases", required_argument, NULL, OPT_CASES },
+					      { "list", no_argument, NULL, OPT_LIST },
+					      { "summary", optional_argument, NULL, OPT_SUMMARY },
+					      { "json", required_argument, NULL, OPT_JSON },
+					      { "force", no_argument, NULL, OPT_FORCE },
+					      { "callgrind", required_argument, NULL, OPT_CALLGRIND },
+					      { "worker", required_argument, NULL, OPT_WORKER },
+					      { "worker-row", required_argument, NULL, OPT_WORKER_ROW },
+					      { "worker-fd", required_argument, NULL, OPT_WORKER_FD },
+					      { "help", no_argument, NULL, OPT_HELP },
+					      { "version", no_argument, NULL, OPT_VERSION },
+					      { NULL, 0, NULL, 0 } };
 
 static const char help_text[] =
 	"llfree-bench: how fast, how scalable, how fragmented are page-frame allocators on this machine\n"
@@ -65,7 +82,7 @@ static const char help_text[] =
 	"  --summary[=KIND]       a short table instead: latency (default), write or frag\n"
 	"On what\n"
 	"  --memory SIZE          frames to manage, such as 512M or 8G (default 8G, or half of a smaller machine)\n"
-	"  --malloc-memory SIZE   the same for the mallocs, which touch what they hand out (default 2G, at most --memory)\n"
+	"  --malloc-memory SIZE   the same for mallocs that write into free blocks (default 2G, at most --memory)\n"
 	"  --write-memory SIZE    memory that the case write touches (default 1G, or an eighth of a smaller machine)\n"
 	"  --slots N              per-CPU structures (default: CPUs, or threads if more); other CPU numbers wrap\n"
 	"  --tune N               handed to the allocators; llfree: reserve_min_frames\n"
@@ -76,29 +93,12 @@ static const char help_text[] =
 	"Results\n"
 	"  --json FILE            Google Benchmark's JSON (as --benchmark_out=FILE); an existing file is not replaced\n"
 	"  --force                replace it\n"
-	"  --callgrind ROW        four passes of one row in this process, operations printed: see bench/instructions.sh\n"
+	"  --callgrind ROW        four passes of one row in this process, for bench/instructions.sh\n"
 	"  --help, --version\n"
 	"\n"
 	"Exit code: 0 done, 1 a row failed, 2 wrong usage, 130 interrupted (what was measured is written).\n"
 	"\n"
 	"Google Benchmark's own flags (min_time is 0.2 here unless given):\n";
-
-void bench_usage_error(const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	fputs("llfree-bench: ", stderr);
-	vfprintf(stderr, format, arguments);
-	fputs("\n", stderr);
-	va_end(arguments);
-	exit(BENCH_EXIT_USAGE);
-}
-
-uint64_t bench_machine_memory_bytes(void)
-{
-	return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
-}
 
 uint64_t bench_options_frames(const bench_options *options)
 {
@@ -112,93 +112,6 @@ bool bench_names_contain(const bench_names *names, const char *name)
 			return true;
 	}
 	return false;
-}
-
-static uint64_t parse_number(const char *option, const char *text, uint64_t least, uint64_t most)
-{
-	char *end;
-	uint64_t value;
-
-	errno = 0;
-	value = strtoull(text, &end, 0);
-	if (errno || end == text || *end || text[0] == '-' || value < least || value > most)
-		bench_usage_error("--%s %s; allowed: %llu to %llu", option, text, (unsigned long long)least,
-				  (unsigned long long)most);
-	return value;
-}
-
-static uint64_t parse_size(const char *option, const char *text)
-{
-	static const char units[] = "KMGT";
-	uint64_t most = bench_machine_memory_bytes();
-	char *end;
-	double value = strtod(text, &end);
-	const char *unit = *end ? strchr(units, *end >= 'a' ? *end - 'a' + 'A' : *end) : NULL;
-	uint64_t bytes;
-
-	if (end == text || (*end && (!unit || (end[1] && strcmp(end + 1, "iB") != 0 && strcmp(end + 1, "B") != 0))) ||
-	    !(value > 0) || value > 1e15)
-		bench_usage_error("--%s %s; allowed: a number with K, M, G or T, such as 512M or 8G", option, text);
-	bytes = unit ? (uint64_t)(value * (double)(UINT64_C(1024) << (10 * (unit - units)))) : (uint64_t)value;
-	if (bytes < LEAST_MEMORY || bytes > most)
-		bench_usage_error("--%s %s; allowed: 4M to %.1fG, the memory of this machine", option, text,
-				  (double)most / (1 << GIB_SHIFT));
-	return bytes >> LLFREE_FRAME_SHIFT << LLFREE_FRAME_SHIFT;
-}
-
-static void add_number(bench_numbers *numbers, const char *option, uint32_t value)
-{
-	for (uint32_t i = 0; i < numbers->count; i++) {
-		if (numbers->values[i] == value)
-			return;
-	}
-	if (numbers->count == BENCH_MAX_LIST)
-		bench_usage_error("--%s: at most %d values", option, BENCH_MAX_LIST);
-	numbers->values[numbers->count++] = value;
-}
-
-/* "1,2,8-10" */
-static void parse_numbers(bench_numbers *numbers, const char *option, const char *text, uint32_t least, uint32_t most)
-{
-	char *copy = strdup(text), *rest = copy, *item;
-
-	numbers->count = 0;
-	while (copy && (item = strsep(&rest, ","))) {
-		char *dash = strchr(item, '-');
-		uint32_t first, last;
-
-		if (dash && dash != item)
-			*dash = 0;
-		first = (uint32_t)parse_number(option, item, least, most);
-		last = dash && dash != item ? (uint32_t)parse_number(option, dash + 1, first, most) : first;
-		for (uint32_t value = first; value <= last; value++)
-			add_number(numbers, option, value);
-	}
-	free(copy);
-}
-
-/* The pieces point into a copy that lives as long as the process. */
-static void parse_names(bench_names *names, const char *option, const char *text)
-{
-	char *rest = strdup(text), *item;
-
-	names->count = 0;
-	while (rest && (item = strsep(&rest, ","))) {
-		if (names->count == BENCH_MAX_LIST)
-			bench_usage_error("--%s: at most %d names", option, BENCH_MAX_LIST);
-		names->values[names->count++] = item;
-	}
-}
-
-static bench_summary parse_summary(const char *text)
-{
-	if (!text || !strcmp(text, "latency"))
-		return BENCH_SUMMARY_LATENCY;
-	if (!strcmp(text, "write"))
-		return BENCH_SUMMARY_WRITE;
-	if (!strcmp(text, "frag"))
-		return BENCH_SUMMARY_FRAG;
-	bench_usage_error("--summary=%s; allowed: latency, write, frag", text);
 }
 
 static bool starts_with(const char *text, const char *prefix)
@@ -247,22 +160,22 @@ static void parse_what(bench_options *options, int option, const char *value)
 		options->peers.values[options->peers.count++] = value;
 		break;
 	case OPT_ALLOCATORS:
-		parse_names(&options->allocators, "allocators", value);
+		bench_parse_names(&options->allocators, "allocators", value);
 		break;
 	case OPT_CASES:
-		parse_names(&options->cases, "cases", value);
+		bench_parse_names(&options->cases, "cases", value);
 		break;
 	case OPT_ORDERS:
-		parse_numbers(&options->orders, "orders", value, 0, BENCH_MAX_ORDER);
+		bench_parse_numbers(&options->orders, "orders", value, 0, BENCH_MAX_ORDER);
 		break;
 	case OPT_THREADS:
-		parse_numbers(&options->threads, "threads", value, 1, BENCH_MAX_THREADS);
+		bench_parse_numbers(&options->threads, "threads", value, 1, BENCH_MAX_THREADS);
 		break;
 	case OPT_FRAG_SLOTS:
-		parse_numbers(&options->frag_slots, "frag-slots", value, 1, LLFREE_MAX_CPUS);
+		bench_parse_numbers(&options->frag_slots, "frag-slots", value, 1, LLFREE_MAX_CPUS);
 		break;
 	case OPT_SUMMARY:
-		options->summary = parse_summary(value);
+		options->summary = bench_parse_summary(value);
 		break;
 	case OPT_CALLGRIND:
 		options->callgrind = value;
@@ -279,25 +192,25 @@ static void parse_option(bench_options *options, int option, const char *value)
 {
 	switch (option) {
 	case OPT_MEMORY:
-		options->memory_bytes = parse_size("memory", value);
+		options->memory_bytes = bench_parse_size("memory", value);
 		break;
 	case OPT_MALLOC_MEMORY:
-		options->malloc_bytes = parse_size("malloc-memory", value);
+		options->malloc_bytes = bench_parse_size("malloc-memory", value);
 		break;
 	case OPT_WRITE_MEMORY:
-		options->write_bytes = parse_size("write-memory", value);
+		options->write_bytes = bench_parse_size("write-memory", value);
 		break;
 	case OPT_SLOTS:
-		options->slots = (uint32_t)parse_number("slots", value, 1, LLFREE_MAX_CPUS);
+		options->slots = (uint32_t)bench_parse_number("slots", value, 1, LLFREE_MAX_CPUS);
 		break;
 	case OPT_ROUNDS:
-		options->rounds = (uint32_t)parse_number("rounds", value, 1, MAX_ROUNDS);
+		options->rounds = (uint32_t)bench_parse_number("rounds", value, 1, MAX_ROUNDS);
 		break;
 	case OPT_SEED:
-		options->seed = parse_number("seed", value, 0, UINT64_MAX);
+		options->seed = bench_parse_number("seed", value, 0, UINT64_MAX);
 		break;
 	case OPT_TUNE:
-		options->tuning = (uint32_t)parse_number("tune", value, 0, UINT32_MAX);
+		options->tuning = (uint32_t)bench_parse_number("tune", value, 0, UINT32_MAX);
 		break;
 	case OPT_PIN:
 		options->pin = true;
@@ -315,7 +228,7 @@ static void parse_option(bench_options *options, int option, const char *value)
 		options->worker_row = value;
 		break;
 	case OPT_WORKER_FD:
-		options->worker_fd = (int)parse_number("worker-fd", value, 3, 1 << 20);
+		options->worker_fd = (int)bench_parse_number("worker-fd", value, 3, 1 << 20);
 		break;
 	case OPT_HELP:
 		fputs(help_text, stdout);
@@ -336,7 +249,8 @@ static void set_defaults(bench_options *options)
 	uint64_t gib = UINT64_C(1) << GIB_SHIFT;
 	uint32_t cpus = llfree_machine_cpus();
 
-	options->memory_bytes = machine_bytes >= 2 * DEFAULT_GIB * gib ? DEFAULT_GIB * gib : machine_bytes / 2 >> 22 << 22;
+	options->memory_bytes =
+		machine_bytes >= 2 * DEFAULT_GIB * gib ? DEFAULT_GIB * gib : machine_bytes / 2 >> 22 << 22;
 	options->malloc_bytes = 2 * gib;
 	options->write_bytes = machine_bytes >= 8 * gib ? gib : machine_bytes / 8 >> 22 << 22;
 	options->rounds = 100;
@@ -344,8 +258,8 @@ static void set_defaults(bench_options *options)
 	options->orders = (bench_numbers){ { 0, 9 }, 2 };
 	options->frag_slots = (bench_numbers){ { 1, 8 }, 2 };
 	for (uint32_t threads = 1; threads < cpus && threads <= BENCH_MAX_THREADS; threads *= 2)
-		add_number(&options->threads, "threads", threads);
-	add_number(&options->threads, "threads", cpus < BENCH_MAX_THREADS ? cpus : BENCH_MAX_THREADS);
+		bench_numbers_add(&options->threads, "threads", threads);
+	bench_numbers_add(&options->threads, "threads", cpus < BENCH_MAX_THREADS ? cpus : BENCH_MAX_THREADS);
 }
 
 static void append(char *text, size_t text_bytes, const char *name)
@@ -385,16 +299,17 @@ static void check_names(const bench_options *options)
 static void apply_summary(bench_options *options)
 {
 	static const char *const cases[] = { [BENCH_SUMMARY_LATENCY] = "bulk,repeat,rand",
-					     [BENCH_SUMMARY_WRITE] = "write", [BENCH_SUMMARY_FRAG] = "frag" };
+					     [BENCH_SUMMARY_WRITE] = "write",
+					     [BENCH_SUMMARY_FRAG] = "frag" };
 
-	parse_names(&options->cases, "cases", cases[options->summary]);
+	bench_parse_names(&options->cases, "cases", cases[options->summary]);
 	if (options->summary == BENCH_SUMMARY_LATENCY) {
 		options->orders = (bench_numbers){ { 0 }, 1 };
 		options->threads = (bench_numbers){ { 1 }, 1 };
 	}
 	if (options->summary == BENCH_SUMMARY_WRITE) {
 		options->write_bytes = options->write_bytes < SUMMARY_WRITE ? options->write_bytes : SUMMARY_WRITE;
-		parse_names(&options->allocators, "allocators", "llfree,mimalloc,jemalloc,tcmalloc,glibc");
+		bench_parse_names(&options->allocators, "allocators", "llfree,mimalloc,jemalloc,tcmalloc,glibc");
 	}
 }
 
@@ -428,7 +343,7 @@ void bench_options_parse(bench_options *options, int argc, char **argv)
 		if (option == '?')
 			bench_usage_error("--help lists the options");
 		if (option == OPT_SUMMARY) { /* its cases are defaults: an option behind it may still say otherwise */
-			options->summary = parse_summary(optarg);
+			options->summary = bench_parse_summary(optarg);
 			apply_summary(options);
 			continue;
 		}
@@ -436,8 +351,8 @@ void bench_options_parse(bench_options *options, int argc, char **argv)
 	}
 	if (optind < own_argc)
 		bench_usage_error("\"%s\" is not an option; --help lists them", own_argv[optind]);
-	if (options->out_format && strcmp(options->out_format, "json") != 0 && strcmp(options->out_format, "csv") != 0 &&
-	    strcmp(options->out_format, "console") != 0)
+	if (options->out_format && strcmp(options->out_format, "json") != 0 &&
+	    strcmp(options->out_format, "csv") != 0 && strcmp(options->out_format, "console") != 0)
 		bench_usage_error("--benchmark_out_format=%s; allowed: json, csv, console", options->out_format);
 	if (options->malloc_bytes > options->memory_bytes)
 		options->malloc_bytes = options->memory_bytes;

@@ -40,7 +40,7 @@ uint64_t bench_row_frames(const bench_row *row)
 {
 	if (row->kind->frames)
 		return row->kind->frames(row);
-	if (row->allocator && row->allocator->is_malloc)
+	if (row->allocator && row->allocator->writes_blocks)
 		return row->options->malloc_bytes >> LLFREE_FRAME_SHIFT;
 	return bench_options_frames(row->options);
 }
@@ -180,8 +180,10 @@ bool bench_row_fail(bench_row *row, const char *format, ...)
 
 static bool open_allocator(bench_row *row)
 {
-	bench_peer_config config = { .frames = bench_row_frames(row), .cpus = bench_row_slots(row),
-				     .threads = row->threads, .tuning = row->options->tuning,
+	bench_peer_config config = { .frames = bench_row_frames(row),
+				     .cpus = bench_row_slots(row),
+				     .threads = row->threads,
+				     .tuning = row->options->tuning,
 				     .backed = row->kind->backed };
 	uint64_t start_ns;
 
@@ -190,8 +192,8 @@ static bool open_allocator(bench_row *row)
 	start_ns = bench_now_ns();
 	row->state = row->allocator->table.init(&config);
 	row->init_seconds = (double)(bench_now_ns() - start_ns) * 1e-9;
-	return row->state || bench_row_fail(row, "%s: init failed for %llu frames", row->subject,
-					    (unsigned long long)config.frames);
+	return row->state ||
+	       bench_row_fail(row, "%s: init failed for %llu frames", row->subject, (unsigned long long)config.frames);
 }
 
 bool bench_row_open(bench_row *row)

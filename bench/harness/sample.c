@@ -2,8 +2,8 @@
  *
  * Percentiles of single operations, in a pass of their own after the warm-up: the clock costs more than most
  * operations. p50 and p90 come from groups of 32 operations between two readings, divided by 32; p99 and above from
- * single operations, and contain the timer's cost, which the row reports as timer_ns. A row with few blocks is sampled in
- * several rounds; one with hardly any takes all percentiles from single operations. */
+ * single operations, and contain the timer's cost, which the row reports as timer_ns. A row with few blocks is sampled
+ * in several rounds; one with hardly any takes all percentiles from single operations. */
 #include <stdlib.h>
 #include "bench_clock.h"
 #include "bench_team.h"
@@ -21,7 +21,7 @@ const char *const bench_percentile_names[6] = { "p50", "p90", "p99", "p99.9", "p
 static const double quantiles[6] = { 0.5, 0.9, 0.99, 0.999, 0.9999, 1.0 };
 
 typedef struct samples {
-	uint32_t *ns;	  /* of all workers, SINGLE_SAMPLES each */
+	uint32_t *ns;     /* of all workers, SINGLE_SAMPLES each */
 	uint32_t *counts; /* by worker */
 	uint32_t group_ops, most;
 	uint64_t positions; /* groups in a round */
@@ -119,8 +119,9 @@ bool bench_sample_row(bench_row *row)
 	if (!current.ns || !current.counts)
 		ok = bench_row_fail(row, "out of memory");
 	else
-		ok = grouped ? sample_mode(row, GROUP_OPS, GROUP_SAMPLES, 0, 2) && sample_mode(row, 1, SINGLE_SAMPLES, 2, 6) :
-			       sample_mode(row, 1, SINGLE_SAMPLES, 0, 6);
+		ok = grouped ? sample_mode(row, GROUP_OPS, GROUP_SAMPLES, 0, 2) &&
+				       sample_mode(row, 1, SINGLE_SAMPLES, 2, 6)
+			     : sample_mode(row, 1, SINGLE_SAMPLES, 0, 6);
 	bench_unmap(current.ns, ns_bytes);
 	bench_unmap(current.counts, counts_bytes);
 	return ok;

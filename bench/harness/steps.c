@@ -55,8 +55,8 @@ void bench_do_swap(bench_worker *worker, uint64_t first, uint64_t n_ops)
 
 static void do_get_batch(bench_worker *worker, uint64_t first, uint64_t n_ops)
 {
-	uint64_t done = worker->row->allocator->loops.get_batch(worker->self, worker->cpu, worker->blocks + first, n_ops,
-								BATCH_BLOCKS);
+	uint64_t done = worker->row->allocator->loops.get_batch(worker->self, worker->cpu, worker->blocks + first,
+								n_ops, BATCH_BLOCKS);
 
 	worker->counts.get_batch += done;
 	finish(worker, done, n_ops);
@@ -64,8 +64,8 @@ static void do_get_batch(bench_worker *worker, uint64_t first, uint64_t n_ops)
 
 static void do_put_batch(bench_worker *worker, uint64_t first, uint64_t n_ops)
 {
-	uint64_t done = worker->row->allocator->loops.put_batch(worker->self, worker->cpu, worker->blocks + first, n_ops,
-								BATCH_BLOCKS);
+	uint64_t done = worker->row->allocator->loops.put_batch(worker->self, worker->cpu, worker->blocks + first,
+								n_ops, BATCH_BLOCKS);
 
 	worker->counts.put_batch += done;
 	finish(worker, done, n_ops);

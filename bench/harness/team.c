@@ -21,8 +21,8 @@ struct bench_team {
 	pthread_cond_t wake, done;
 	uint64_t generation; /* of the step; under mutex */
 	uint32_t running;
-	bench_step step;     /* NULL: leave */
-	uint32_t arrived;    /* at the barrier of this step */
+	bench_step step;  /* NULL: leave */
+	uint32_t arrived; /* at the barrier of this step */
 	cpu_set_t old_affinity;
 };
 
@@ -72,8 +72,8 @@ static void step_start(bench_worker *worker)
 		return;
 	worker->self = row->state;
 	if (row->allocator->table.thread_init) {
-		worker->self = row->allocator->table.thread_init(row->state,
-								 worker->cpu.pinned ? worker->idx : llfree_current_cpu());
+		worker->self = row->allocator->table.thread_init(row->state, worker->cpu.pinned ? worker->idx
+												: llfree_current_cpu());
 		worker->failed = !worker->self;
 	}
 }

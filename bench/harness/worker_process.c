@@ -44,7 +44,8 @@ static void report_counters(bench_gb_state *state, bench_row *row)
 			cas_ns = median;
 	}
 	for (uint32_t i = 0; i < row->n_metrics && cas_ns > 0; i++) {
-		static const char *const ratios[][2] = { { "get_ns", "get_x_cas" }, { "put_ns", "put_x_cas" },
+		static const char *const ratios[][2] = { { "get_ns", "get_x_cas" },
+							 { "put_ns", "put_x_cas" },
 							 { "pair_ns", "pair_x_cas" } };
 
 		for (size_t r = 0; r < sizeof(ratios) / sizeof(ratios[0]); r++) {
@@ -126,7 +127,8 @@ const bench_peer_table *bench_peer_load(const char *path)
 	if (!table)
 		bench_usage_error("--peer %s: no symbol bench_peer (a bench_peer_table, see bench_peer.h)", path);
 	if (table->abi != BENCH_PEER_ABI)
-		bench_usage_error("--peer %s: table version %u, this program reads %d", path, table->abi, BENCH_PEER_ABI);
+		bench_usage_error("--peer %s: table version %u, this program reads %d", path, table->abi,
+				  BENCH_PEER_ABI);
 	if (!table->name || !table->init || !table->get || !table->put || !table->exit)
 		bench_usage_error("--peer %s: name, init, get, put and exit must be set", path);
 	if (table->max_order > BENCH_MAX_ORDER)
@@ -195,9 +197,9 @@ static void print_counts(const bench_row *row)
 		sum.get_batch += counts->get_batch;
 		sum.put_batch += counts->put_batch;
 	}
-	printf("get %llu\nput %llu\npair %llu\nswap %llu\nget_batch %llu\nput_batch %llu\n", (unsigned long long)sum.get,
-	       (unsigned long long)sum.put, (unsigned long long)sum.pair, (unsigned long long)sum.swap,
-	       (unsigned long long)sum.get_batch, (unsigned long long)sum.put_batch);
+	printf("get %llu\nput %llu\npair %llu\nswap %llu\nget_batch %llu\nput_batch %llu\n",
+	       (unsigned long long)sum.get, (unsigned long long)sum.put, (unsigned long long)sum.pair,
+	       (unsigned long long)sum.swap, (unsigned long long)sum.get_batch, (unsigned long long)sum.put_batch);
 }
 
 static bench_row *find_row(bench_row_list *list, const bench_options *options)
@@ -219,7 +221,8 @@ int bench_callgrind_main(const bench_options *options)
 	bool ok;
 
 	if (!row)
-		bench_usage_error("--callgrind %s: no such row with these options; --list shows them", options->callgrind);
+		bench_usage_error("--callgrind %s: no such row with these options; --list shows them",
+				  options->callgrind);
 	if (!library_present(row->allocator))
 		bench_usage_error("--callgrind %s: preload the library of %s", options->callgrind, row->subject);
 	ok = bench_row_open(row);

@@ -28,8 +28,8 @@ typedef struct bench_loops {
 	uint64_t (*put)(void *self, bench_cpu cpu, uint32_t order, const uint64_t *blocks, uint64_t n_ops);
 	uint64_t (*pair)(void *self, bench_cpu cpu, uint32_t order, uint64_t n_ops);
 	/** Put a random one of n_blocks, get another in its place. */
-	uint64_t (*swap)(void *self, bench_cpu cpu, uint32_t order, uint64_t *blocks, uint64_t n_blocks,
-			 uint64_t n_ops, bench_rng *rng);
+	uint64_t (*swap)(void *self, bench_cpu cpu, uint32_t order, uint64_t *blocks, uint64_t n_blocks, uint64_t n_ops,
+			 bench_rng *rng);
 	/** Order 0, chunk blocks a call. */
 	uint64_t (*get_batch)(void *self, bench_cpu cpu, uint64_t *blocks, uint64_t n_ops, uint64_t chunk);
 	uint64_t (*put_batch)(void *self, bench_cpu cpu, const uint64_t *blocks, uint64_t n_ops, uint64_t chunk);
@@ -38,13 +38,14 @@ typedef struct bench_loops {
 typedef struct bench_allocator {
 	bench_peer_table table;
 	bench_loops loops;
-	const char *library;	  /**< a malloc: colon-separated file names to preload; NULL = none needed */
+	const char *library;      /**< a malloc: colon-separated file names to preload; NULL = none needed */
 	const char *probe_symbol; /**< a malloc: a symbol that only its library has */
-	const char *variable;	  /**< a malloc: NAME=VALUE for its process, so that it keeps freed memory; NULL = none */
-	const char *about;	  /**< one line for --list */
-	uint32_t rank;		  /**< place in the tables */
-	bool is_malloc;		  /**< runs in a process of its own, skipped in sanitizer builds */
-	bool on_request;	  /**< only when --allocators names it */
+	const char *variable; /**< a malloc: NAME=VALUE for its process, so that it keeps freed memory; NULL = none */
+	const char *about;    /**< one line for --list */
+	uint32_t rank;        /**< place in the tables */
+	bool is_malloc;       /**< runs in a process of its own, skipped in sanitizer builds */
+	bool writes_blocks;   /**< it keeps its own lists in the blocks: --malloc-memory bounds it */
+	bool on_request;      /**< only when --allocators names it */
 } bench_allocator;
 
 /** All allocators of this build; generated from the files in peers/. */

@@ -8,7 +8,7 @@
 
 #define BENCH_GLUE2(a, b) a##b
 #define BENCH_GLUE(a, b)  BENCH_GLUE2(a, b)
-#define BENCH_LOOP(op)	  BENCH_GLUE(bench_loop_##op##_, BENCH_ID)
+#define BENCH_LOOP(op)    BENCH_GLUE(bench_loop_##op##_, BENCH_ID)
 #ifdef __clang__
 #define BENCH_NOINLINE __attribute__((noinline))
 #else
@@ -100,8 +100,8 @@ static BENCH_NOINLINE uint64_t BENCH_LOOP(pair)(void *self, bench_cpu cpu, uint3
 static BENCH_NOINLINE uint64_t BENCH_LOOP(swap)(void *self, bench_cpu cpu, uint32_t order, uint64_t *blocks,
 						uint64_t n_blocks, uint64_t n_ops, bench_rng *rng)
 {
-	return order == 0 ? body_swap(self, cpu, 0, blocks, n_blocks, n_ops, rng) :
-			    body_swap(self, cpu, order, blocks, n_blocks, n_ops, rng);
+	return order == 0 ? body_swap(self, cpu, 0, blocks, n_blocks, n_ops, rng)
+			  : body_swap(self, cpu, order, blocks, n_blocks, n_ops, rng);
 }
 
 #ifdef BENCH_HAS_BATCH
@@ -136,8 +136,8 @@ static BENCH_NOINLINE uint64_t BENCH_LOOP(put_batch)(void *self, bench_cpu cpu, 
 #endif
 
 /** The initialiser of bench_allocator.loops. */
-#define BENCH_LOOPS                                                                                       \
-	{                                                                                                 \
-		.get = BENCH_LOOP(get), .put = BENCH_LOOP(put), .pair = BENCH_LOOP(pair),                 \
-		.swap = BENCH_LOOP(swap), BENCH_LOOPS_BATCH                                               \
+#define BENCH_LOOPS                                                                                                 \
+	{                                                                                                           \
+		.get = BENCH_LOOP(get), .put = BENCH_LOOP(put), .pair = BENCH_LOOP(pair), .swap = BENCH_LOOP(swap), \
+		BENCH_LOOPS_BATCH                                                                                   \
 	}

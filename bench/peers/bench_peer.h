@@ -19,17 +19,17 @@ enum { BENCH_PEER_ABI = 1 };
 /** What init is asked for. */
 typedef struct bench_peer_config {
 	uint64_t frames;  /**< 4 KiB frames to manage, numbered from 0 */
-	uint32_t cpus;	  /**< per-CPU structures to make; get and put may pass any CPU number: wrap it */
+	uint32_t cpus;    /**< per-CPU structures to make; get and put may pass any CPU number: wrap it */
 	uint32_t threads; /**< threads that will call get and put at the same time */
 	uint32_t tuning;  /**< --tune: a number that the allocator may interpret; 0 = its default */
-	bool backed;	  /**< the memory will be written: address() must lead to real memory */
+	bool backed;      /**< the memory will be written: address() must lead to real memory */
 } bench_peer_config;
 
 /** The table. A block is a frame number if frames_known, else any 64-bit value, such as an address. `self` is what
  *  thread_init returned for the calling thread, or the state if there is no thread_init. Times are taken around
  *  many get and put calls; the others are not timed. */
 typedef struct bench_peer_table {
-	uint32_t abi;	    /**< BENCH_PEER_ABI */
+	uint32_t abi;       /**< BENCH_PEER_ABI */
 	uint32_t max_order; /**< largest order that get serves: runs of 2^order frames, aligned to their length */
 	const char *name;   /**< as in the rows; letters, digits, '-' and '_' */
 	bool frames_known;  /**< blocks are numbers of the first frame, 0..frames-1: needed for frag and fill */
@@ -44,7 +44,7 @@ typedef struct bench_peer_table {
 	void (*thread_exit)(void *self);
 	size_t (*get_batch)(void *self, uint32_t cpu, uint64_t *blocks, size_t n_blocks); /**< order 0; how many */
 	size_t (*put_batch)(void *self, uint32_t cpu, const uint64_t *blocks, size_t n_blocks);
-	void (*drain)(void *self);	   /**< give back what caches hold, those of the caller and of all CPUs */
+	void (*drain)(void *self);          /**< give back what caches hold, those of the caller and of all CPUs */
 	uint64_t (*free_huge)(void *state); /**< free aligned runs of 512 frames, after a drain */
 	size_t (*metadata_bytes)(void *state);
 	void *(*address)(void *state, uint64_t block); /**< memory of a block, if config.backed */

@@ -31,8 +31,8 @@ static bool peer_back(buddy_state *state, uint64_t frames)
 	void *memory;
 
 	state->memory_bytes = (size_t)frames << LLFREE_FRAME_SHIFT;
-	memory = mmap(NULL, state->memory_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
-		      0);
+	memory = mmap(NULL, state->memory_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		      -1, 0);
 	if (memory == MAP_FAILED)
 		return false;
 	state->memory = memory;
@@ -93,9 +93,18 @@ static void *peer_address(void *self, uint64_t block)
 #include "bench_loops.h"
 
 const bench_allocator bench_allocator_buddy = {
-	.table = { .abi = BENCH_PEER_ABI, .max_order = BUDDY_MAX_ORDER, .name = "buddy", .frames_known = true,
-		   .init = peer_init, .get = peer_get, .put = peer_put, .exit = peer_exit, .drain = peer_drain,
-		   .free_huge = peer_free_huge, .metadata_bytes = peer_metadata_bytes, .address = peer_address },
+	.table = { .abi = BENCH_PEER_ABI,
+		   .max_order = BUDDY_MAX_ORDER,
+		   .name = "buddy",
+		   .frames_known = true,
+		   .init = peer_init,
+		   .get = peer_get,
+		   .put = peer_put,
+		   .exit = peer_exit,
+		   .drain = peer_drain,
+		   .free_huge = peer_free_huge,
+		   .metadata_bytes = peer_metadata_bytes,
+		   .address = peer_address },
 	.loops = BENCH_LOOPS,
 	.about = "a buddy allocator like Linux's: zone lock, per-CPU lists (batch 63), orders 0..10",
 	.rank = 20,

@@ -11,4 +11,5 @@ const bench_allocator bench_allocator_glibc = {
 	.about = "aligned_alloc(4096 << order) and free of the C library's own malloc",
 	.rank = 33,
 	.is_malloc = true,
+	.writes_blocks = true,
 };

@@ -25,7 +25,8 @@ static inline llfree_request peer_request(uint32_t cpu, uint32_t order)
 static bool peer_init_backed(peer_state *state, const bench_peer_config *config, const llfree_config *allocator)
 {
 	llfree_arena_config arena = { .memory_bytes = config->frames << LLFREE_FRAME_SHIFT,
-				      .backing = LLFREE_BACKING_ANON, .allocator = *allocator };
+				      .backing = LLFREE_BACKING_ANON,
+				      .allocator = *allocator };
 
 	if (llfree_arena_create(&state->arena, &arena) != LLFREE_OK)
 		return false;
@@ -52,8 +53,10 @@ static bool peer_init_numbers(peer_state *state, const llfree_config *allocator)
 static void *peer_init(const bench_peer_config *config)
 {
 	peer_state *state = aligned_alloc(64, (sizeof(*state) + 63) / 64 * 64);
-	llfree_config allocator = { .frames = config->frames, .cpus = config->cpus,
-				    .reserve_min_frames = config->tuning, .exact = BENCH_EXACT };
+	llfree_config allocator = { .frames = config->frames,
+				    .cpus = config->cpus,
+				    .reserve_min_frames = config->tuning,
+				    .exact = BENCH_EXACT };
 
 	if (!state)
 		return NULL;
@@ -122,15 +125,14 @@ static void peer_drain(void *self)
 }
 
 #define BENCH_HAS_BATCH
-#define BENCH_LLFREE_HOT                                                                              \
-	.max_order = LLFREE_MAX_ORDER < 10 ? LLFREE_MAX_ORDER : 10, .get_batch = peer_get_batch,      \
+#define BENCH_LLFREE_HOT                                                                         \
+	.max_order = LLFREE_MAX_ORDER < 10 ? LLFREE_MAX_ORDER : 10, .get_batch = peer_get_batch, \
 	.put_batch = peer_put_batch
 #endif
 
 #include "bench_loops.h"
 
-#define BENCH_LLFREE_TABLE                                                                            \
-	.abi = BENCH_PEER_ABI, .name = BENCH_NAME, .frames_known = true, .init = peer_init,           \
-	.get = peer_get, .put = peer_put, .exit = peer_exit, .drain = peer_drain,                     \
-	.free_huge = peer_free_huge, .metadata_bytes = peer_metadata_bytes, .address = peer_address,  \
-	BENCH_LLFREE_HOT
+#define BENCH_LLFREE_TABLE                                                                                   \
+	.abi = BENCH_PEER_ABI, .name = BENCH_NAME, .frames_known = true, .init = peer_init, .get = peer_get, \
+	.put = peer_put, .exit = peer_exit, .drain = peer_drain, .free_huge = peer_free_huge,                \
+	.metadata_bytes = peer_metadata_bytes, .address = peer_address, BENCH_LLFREE_HOT

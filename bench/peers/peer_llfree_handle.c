@@ -2,9 +2,9 @@
  *
  * Allocator "llfree-handle": one llfree_handle a thread, order 0, class movable. The CPU number is read once, when
  * the thread opens its handle: that is how an embedder uses it. */
-#define BENCH_ID	   llfree_handle
-#define BENCH_NAME	   "llfree-handle"
-#define BENCH_EXACT	   false
+#define BENCH_ID           llfree_handle
+#define BENCH_NAME         "llfree-handle"
+#define BENCH_EXACT        false
 #define BENCH_CLASS(order) ((void)(order), LLFREE_CLASS_MOVABLE)
 #define BENCH_NO_CPU
 #define BENCH_OWN_HOT_PATH

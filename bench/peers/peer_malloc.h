@@ -44,6 +44,6 @@ static void *peer_address(void *state, uint64_t block)
 
 #include "bench_loops.h"
 
-#define BENCH_MALLOC_TABLE                                                                            \
-	.abi = BENCH_PEER_ABI, .max_order = 10, .frames_known = false, .init = peer_init,             \
-	.get = peer_get, .put = peer_put, .exit = peer_exit, .address = peer_address
+#define BENCH_MALLOC_TABLE                                                                                 \
+	.abi = BENCH_PEER_ABI, .max_order = 10, .frames_known = false, .init = peer_init, .get = peer_get, \
+	.put = peer_put, .exit = peer_exit, .address = peer_address

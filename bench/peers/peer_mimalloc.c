@@ -13,4 +13,5 @@ const bench_allocator bench_allocator_mimalloc = {
 	.about = "aligned_alloc(4096 << order) and free of mimalloc",
 	.rank = 30,
 	.is_malloc = true,
+	.writes_blocks = true,
 };

@@ -13,4 +13,5 @@ const bench_allocator bench_allocator_tcmalloc = {
 	.about = "aligned_alloc(4096 << order) and free of tcmalloc (gperftools)",
 	.rank = 32,
 	.is_malloc = true,
+	.writes_blocks = true,
 };

@@ -40,6 +40,7 @@ const bench_allocator *bench_allocator_of_table(const bench_peer_table *table)
 		loops.put_batch = NULL;
 	}
 	loaded = *table;
-	loaded_allocator = (bench_allocator){ .table = *table, .loops = loops, .about = "loaded by --peer", .rank = 100 };
+	loaded_allocator =
+		(bench_allocator){ .table = *table, .loops = loops, .about = "loaded by --peer", .rank = 100 };
 	return &loaded_allocator;
 }

@@ -17,7 +17,7 @@ typedef struct entry {
 	struct entry_counter {
 		char name[24];
 		double value;
-	} *counters;
+	} * counters;
 } entry;
 
 struct bench_report {

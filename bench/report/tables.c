@@ -25,7 +25,8 @@ static void collect_subjects(const bench_report *report, subjects *found)
 		char subject[SUBJECT_BYTES];
 		bool known = false;
 
-		snprintf(subject, sizeof(subject), "%.*s", begin ? (int)strcspn(begin + 1, "/") : 0, begin ? begin + 1 : "");
+		snprintf(subject, sizeof(subject), "%.*s", begin ? (int)strcspn(begin + 1, "/") : 0,
+			 begin ? begin + 1 : "");
 		for (size_t s = 0; s < found->count; s++)
 			known |= !strcmp(found->names[s], subject);
 		if (!known && found->count < MAX_SUBJECTS)
@@ -51,11 +52,13 @@ static double print_cell(const bench_report *report, const char *subject, uint32
 
 static void print_latency_block(const bench_report *report, const subjects *found, uint32_t order, uint32_t threads)
 {
-	static const char *const columns[4][3] = { { "bulk", "get_ns", "get_x_cas" }, { "bulk", "put_ns", "put_x_cas" },
-						   { "repeat", "pair_ns", "pair_x_cas" }, { "rand", "pair_ns", "pair_x_cas" } };
+	static const char *const columns[4][3] = { { "bulk", "get_ns", "get_x_cas" },
+						   { "bulk", "put_ns", "put_x_cas" },
+						   { "repeat", "pair_ns", "pair_x_cas" },
+						   { "rand", "pair_ns", "pair_x_cas" } };
 
-	printf("order %2u, %2u thread%-2s %15s %15s %15s %15s %9s\n", order, threads, threads == 1 ? "" : "s", "bulk get",
-	       "bulk put", "repeat pair", "rand pair", "exchange");
+	printf("order %2u, %2u thread%-2s %15s %15s %15s %15s %9s\n", order, threads, threads == 1 ? "" : "s",
+	       "bulk get", "bulk put", "repeat pair", "rand pair", "exchange");
 	for (size_t s = 0; s < found->count; s++) {
 		double cas_ns = -1;
 
@@ -73,9 +76,11 @@ static void print_latency(const bench_report *report, const bench_options *optio
 	subjects found;
 
 	collect_subjects(report, &found);
-	printf("Allocation latency over %.1f GiB: ns per operation, and as a multiple of one uncontended compare-exchange\n"
-	       "(bulk: half of the memory, in order; repeat, rand: put and get together; the mallocs keep freed memory, and have\n"
-	       "%.1f GiB, because they touch what they hand out)\n\n",
+	printf("Allocation latency over %.1f GiB: ns per operation, and as a multiple of one uncontended "
+	       "compare-exchange\n"
+	       "(bulk: half of the memory, in order; repeat, rand: put and get together; the mallocs keep freed "
+	       "memory;\n"
+	       "mimalloc, tcmalloc and glibc have %.1f GiB, because they write into it)\n\n",
 	       (double)options->memory_bytes / (1 << 30), (double)options->malloc_bytes / (1 << 30));
 	for (uint32_t o = 0; o < options->orders.count; o++) {
 		for (uint32_t t = 0; t < options->threads.count; t++)
@@ -89,7 +94,8 @@ static void print_write(const bench_report *report, const bench_options *options
 {
 	static const char *const columns[] = { "map_us_mib", "get_us_mib", "touch_us_mib", "free_us_mib" };
 
-	printf("Write throughput over %.2f GiB: us per MiB to map, get, touch and free, and GiB/s of all four together;\n"
+	printf("Write throughput over %.2f GiB: us per MiB to map, get, touch and free, and GiB/s of all four "
+	       "together;\n"
 	       "again: the same once more, on memory that the allocator may have kept\n\n",
 	       (double)options->write_bytes / (1 << 30));
 	printf("  %-34s %8s %8s %8s %8s %8s %8s\n", "", "map", "get", "touch", "free", "GiB/s", "again");
@@ -121,8 +127,10 @@ static bool print_frag_header(const bench_report *report, const bench_options *o
 		any |= is_curve(bench_report_row(report, i));
 	if (!any)
 		return false;
-	printf("Fragmentation over %.1f GiB: free huge frames in %% of those that the free memory could make; half of it is\n"
-	       "freed at random, each round puts and gets 10%% of the rest at random; by allocator and number of slots\n\n"
+	printf("Fragmentation over %.1f GiB: free huge frames in %% of those that the free memory could make; half of "
+	       "it is\n"
+	       "freed at random, each round puts and gets 10%% of the rest at random; by allocator and number of "
+	       "slots\n\n"
 	       "  round",
 	       (double)options->memory_bytes / (1 << 30));
 	for (size_t i = 0; i < bench_report_rows(report); i++) {

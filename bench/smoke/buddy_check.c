@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The buddy allocator against a map of owners: random gets, puts, exact gets and drains of all orders; no frame may have
- * two owners, counts must agree, and at the end everything must have merged. Prints its seed; argument: another seed. */
+ * The buddy allocator against a map of owners: random gets, puts, exact gets and drains of all orders; no frame may
+ * have two owners, counts must agree, and at the end everything must have merged. Prints its seed; argument: another
+ * seed. */
 #include "buddy.h"
 
 #include <stdio.h>
@@ -31,7 +32,8 @@ static void check(bool ok, const char *what)
 
 static void mark(uint64_t frame, uint32_t order, bool taken)
 {
-	check(frame % (UINT64_C(1) << order) == 0 && frame + (UINT64_C(1) << order) <= FRAMES, "a run lies in the memory");
+	check(frame % (UINT64_C(1) << order) == 0 && frame + (UINT64_C(1) << order) <= FRAMES,
+	      "a run lies in the memory");
 	for (uint64_t i = 0; i < UINT64_C(1) << order; i++) {
 		check(owned[frame + i] == !taken, taken ? "a frame has one owner" : "a put frame was owned");
 		owned[frame + i] = taken;
@@ -55,7 +57,8 @@ static void drop(bench_rng *rng, uint32_t idx)
 	mark(gone.frame, gone.order, false);
 	if (gone.order > 0 && bench_rng_below(rng, 4) == 0) {
 		gone.order--;
-		check(buddy_put(&zone, cpu, gone.order, gone.frame + (UINT64_C(1) << gone.order)), "put of an upper half");
+		check(buddy_put(&zone, cpu, gone.order, gone.frame + (UINT64_C(1) << gone.order)),
+		      "put of an upper half");
 	}
 	check(buddy_put(&zone, cpu, gone.order, gone.frame), "put of an owned run");
 }
@@ -125,7 +128,8 @@ int main(int argc, char **argv)
 	while (n_runs)
 		drop(&rng, 0);
 	buddy_drain(&zone);
-	check(buddy_free_frames(&zone) == FRAMES && buddy_free_huge(&zone) == FRAMES / 512, "all is whole again at the end");
+	check(buddy_free_frames(&zone) == FRAMES && buddy_free_huge(&zone) == FRAMES / 512,
+	      "all is whole again at the end");
 	free(metadata);
 	return 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The smallest allocator that llfree-bench can measure: a stack of free frames under a spin lock, order 0 only.
- * Build: cc -O3 -shared -fPIC -I bench/peers example_peer.c -o example_peer.so; run: llfree-bench --peer ./example_peer.so */
+ * Build: cc -O3 -shared -fPIC -I bench/peers example_peer.c -o example_peer.so; run: llfree-bench --peer
+ * ./example_peer.so */
 #define BENCH_PEER_EXPORT
 #include "bench_peer.h"
 
