@@ -127,20 +127,16 @@ hv_err hv_host_issue(hv_host *self)
 	uint64_t huge_idx[HV_DISCARD_MAX];
 	hv_r to[HV_DISCARD_MAX];
 	bool failed[HV_DISCARD_MAX];
-	uint64_t calls = 0, n_failed = 0;
 	size_t n_huge = hv_batch_take(&self->batch, huge_idx, to);
 	if (n_huge == 0)
 		return HV_OK;
-	hv_err err = hv_discard(&self->discarder, &self->memory, huge_idx, n_huge, failed, &calls);
-	count(&self->counters.discard_calls, calls);
+	hv_err err = hv_host_discard(self, huge_idx, n_huge, failed);
 	for (size_t pos = 0; pos < n_huge; pos++) {
 		if (failed[pos])
 			discard_undo(self, huge_idx[pos], to[pos]);
 		else
 			hv_frames_end(&self->frames, huge_idx[pos], to[pos]);
-		n_failed += failed[pos];
 	}
-	count(&self->counters.discarded, n_huge - n_failed);
 	return err;
 }
 
@@ -205,7 +201,7 @@ hv_install_result hv_host_install(hv_host *self, uint64_t huge_idx)
 	case HV_R_SOFT:
 		if (!hv_frames_begin(&self->frames, huge_idx, HV_R_SOFT))
 			return HV_INSTALL_AGAIN;
-		if (hv_populate(hv_memory_huge(&self->memory, huge_idx), HV_HUGE_BYTES) == HV_OK)
+		if (hv_host_populate(self, huge_idx) == HV_OK)
 			return install_finish(self, huge_idx);
 		hv_frames_end(&self->frames, huge_idx, HV_R_SOFT);
 		return install_refuse(self);

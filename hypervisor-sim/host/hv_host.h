@@ -8,6 +8,7 @@
 #define HV_HOST_H
 
 #include "host/batch.h"
+#include "host/hv_device.h"
 
 #include <llfree/host.h>
 
@@ -34,6 +35,7 @@ typedef struct hv_host {
 	hv_batch batch;
 	hv_discarder discarder;
 	uint32_t batch_huge;
+	const hv_device *device; /**< follows every move of memory; NULL = none, or one that keeps all it has pinned */
 	_Atomic(const char *) fault; /**< why the VM was stopped; NULL = it runs */
 	hv_host_counters counters;
 } hv_host;
@@ -43,6 +45,17 @@ HV_MUST_CHECK hv_err hv_host_open(hv_host *self, const hv_host_config *config);
 void hv_host_close(hv_host *self);
 /** Change how discards are made, and how many at once. Between reclaims only. */
 void hv_host_set_discard(hv_host *self, hv_discard_way way, uint32_t batch_huge);
+
+/** Have a device unmap before discards and map at installs. Before the guest runs; the device outlives the host. */
+void hv_host_set_device(hv_host *self, const hv_device *device);
+
+/* Memory itself (host_memory.c): every technique goes through these two, for frames whose transition it owns. */
+
+/** Huge frames go back to the kernel: DMA unmapped, in-flight transfers waited for, discarded. What fails is mapped
+ *  again. huge_idx, failed: as hv_discard(). @return HV_OK; HV_ERR_DISCARD */
+HV_MUST_CHECK hv_err hv_host_discard(hv_host *self, const uint64_t *huge_idx, size_t n_huge, bool *failed);
+/** Memory for a huge frame: populated, then DMA mapped. On error it has none. @return HV_OK; HV_ERR_SYSTEM */
+HV_MUST_CHECK hv_err hv_host_populate(hv_host *self, uint64_t huge_idx);
 
 /** Stop this VM; the first reason stays. */
 void hv_host_stop_vm(hv_host *self, const char *why);

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The host's two ways to move memory: away (device first, then the kernel) and back (memory first, then the device).
+ * Every technique discards and installs huge frames through here, so a device never sees memory that the CPU does not
+ * (H2). The caller owns the transition of each frame. */
+#include "host/hv_host.h"
+
+#include <stdatomic.h>
+
+void hv_host_set_device(hv_host *self, const hv_device *device)
+{
+	self->device = device;
+}
+
+/* What stays in the guest's hands stays mapped. */
+static void device_map_again(hv_host *self, uint64_t huge_idx)
+{
+	if (self->device != NULL && self->device->map(self->device->context, &huge_idx, 1) != HV_OK)
+		hv_host_stop_vm(self, "the device could not map memory that the guest still has");
+}
+
+hv_err hv_host_discard(hv_host *self, const uint64_t *huge_idx, size_t n_huge, bool *failed)
+{
+	uint64_t calls = 0, n_failed = 0;
+	if (n_huge > HV_DISCARD_MAX)
+		return HV_ERR_INVAL;
+	if (self->device != NULL && self->device->unmap(self->device->context, huge_idx, n_huge) != HV_OK) {
+		for (size_t pos = 0; pos < n_huge; pos++) {
+			failed[pos] = true;
+			device_map_again(self, huge_idx[pos]);
+		}
+		return HV_ERR_DISCARD;
+	}
+	hv_err err = hv_discard(&self->discarder, &self->memory, huge_idx, n_huge, failed, &calls);
+	atomic_fetch_add_explicit(&self->counters.discard_calls, calls, memory_order_relaxed);
+	for (size_t pos = 0; err == HV_ERR_DISCARD && pos < n_huge; pos++) {
+		if (failed[pos])
+			device_map_again(self, huge_idx[pos]);
+		n_failed += failed[pos];
+	}
+	atomic_fetch_add_explicit(&self->counters.discarded, n_huge - n_failed, memory_order_relaxed);
+	return err;
+}
+
+hv_err hv_host_populate(hv_host *self, uint64_t huge_idx)
+{
+	hv_err err = hv_populate(hv_memory_huge(&self->memory, huge_idx), HV_HUGE_BYTES);
+	if (err == HV_OK && self->device != NULL)
+		err = self->device->map(self->device->context, &huge_idx, 1);
+	if (err == HV_OK)
+		return HV_OK;
+	bool failed; /* part of it may be there */
+	if (hv_host_discard(self, &huge_idx, 1, &failed) != HV_OK)
+		hv_host_stop_vm(self, "the kernel neither gave nor took a huge frame");
+	return err;
+}
