@@ -7,7 +7,7 @@
 
 #include <stdatomic.h>
 
-enum { HELD_ORDER_BITS = 8, WORK_FRAMES_MAX = 8192, CHURN_HELD_MAX = 1024, CHURN_STEPS = 256 };
+enum { HELD_ORDER_BITS = 8, WORK_FRAMES_MAX = 8192, CHURN_HELD_MAX = 1024, CHURN_STEPS = 128 };
 
 static void count(_Atomic uint64_t *counter, uint64_t add)
 {
@@ -123,8 +123,11 @@ static void churn(hv_vcpu *vcpu)
 	while (!job_over(vcpu)) {
 		for (unsigned step = 0; step < CHURN_STEPS; step++)
 			churn_step(vcpu);
-		if (hv_random(&vcpu->random) % 64 == 0)
+		if (hv_random(&vcpu->random) % 16 == 0) {
+			/* other trees next time: the host has evicted them meanwhile */
 			free_above_base(vcpu);
+			vcpu->vm->config.allocator->drain(vcpu->vm);
+		}
 		count(&vcpu->rounds, 1);
 	}
 }
