@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * libFuzzer target: the bytes are a region. Attach and recover must refuse it or make it consistent, and what only looks
- * must survive it. The memory is exactly as large as the input. */
+ * libFuzzer target: the bytes are a region. Attach and recover must refuse it or make it consistent, and what only
+ * looks must survive it. The memory is exactly as large as the input. */
 #include <llfree/host.h>
 #include <llfree/llfree.h>
 

@@ -2,7 +2,8 @@
  *
  * H4: a guest that changes the very word that the host is about to read or to compare, each time. The scheduling point
  * before each atomic operation of the core stands for the guest's other CPU. Every host operation must end after a
- * bounded number of steps, whatever it finds, inside the region. usage: hostile_racing [ROUNDS [SEED]] */
+ * bounded number of steps, whatever it finds, inside the region. usage: hostile_racing [ROUNDS [SEED [CHANGES]]]
+ * CHANGES: the guest stops after so many in one operation. */
 #include <llfree/host.h>
 #include <llfree/llfree.h>
 
@@ -20,7 +21,7 @@ static struct {
 	t_rand rand;
 	bool active;
 	unsigned how;
-	uint64_t steps, seed;
+	uint64_t steps, seed, changes, max_changes;
 	const char *operation;
 	uint8_t *region;
 	size_t bytes;
@@ -46,7 +47,8 @@ void llf_sched_point(const void *cell, int kind)
 	if (!guest.active)
 		return;
 	if (++guest.steps > STEPS_MAX) {
-		fprintf(stderr, "hostile racing: seed %llu: %s does not end: the guest changes the word before every step\n",
+		fprintf(stderr,
+			"hostile racing: seed %llu: %s does not end: the guest changes the word before every step\n",
 			(unsigned long long)guest.seed, guest.operation);
 		exit(1);
 	}
@@ -58,6 +60,8 @@ void llf_sched_point(const void *cell, int kind)
 	}
 	/* Only before a compare-and-swap, in half of the rounds: then each load is believed and each swap fails. */
 	if (kind != 2 && guest.seed % 2)
+		return;
+	if (++guest.changes > guest.max_changes)
 		return;
 	size_t width = guest.bytes - at < 8 ? 2 : 8;
 	uint64_t word = 0;
@@ -73,15 +77,17 @@ static bool wanted(llfree_err err)
 
 static bool run(const llfree_t *a, unsigned which, uint64_t huge)
 {
-	static const char *const names[] = { "soft reclaim", "hard reclaim", "return", "install", "find", "fast statistics",
-					     "exact statistics", "audit", "drain of a slot", "drain of all", "state" };
+	static const char *const names[] = { "soft reclaim",     "hard reclaim", "return",
+					     "install",          "find",         "fast statistics",
+					     "exact statistics", "audit",        "drain of a slot",
+					     "drain of all",     "state" };
 	uint64_t found[8], cursor = 0;
 	bool was_evicted;
 	llfree_stats stats;
 	llfree_audit_report report;
 	llfree_huge_state state;
 	guest.operation = names[which];
-	guest.steps = 0;
+	guest.steps = guest.changes = 0;
 	switch (which) {
 	case 0:
 		return wanted(llfree_reclaim_soft(a, huge));
@@ -141,11 +147,14 @@ int main(int argc, char **argv)
 {
 	uint64_t rounds = argc > 1 ? strtoull(argv[1], NULL, 0) : 500;
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : t_seed(1);
-	printf("hostile racing: seeds %llu to %llu\n", (unsigned long long)seed, (unsigned long long)(seed + rounds - 1));
+	guest.max_changes = argc > 3 ? strtoull(argv[3], NULL, 0) : UINT64_MAX;
+	printf("hostile racing: seeds %llu to %llu\n", (unsigned long long)seed,
+	       (unsigned long long)(seed + rounds - 1));
 	(void)fflush(stdout);
 	for (uint64_t i = 0; i < rounds; i++) {
 		if (!one_round(seed + i)) {
-			fprintf(stderr, "hostile racing: seed %llu: %s\n", (unsigned long long)guest.seed, guest.operation);
+			fprintf(stderr, "hostile racing: seed %llu: %s\n", (unsigned long long)guest.seed,
+				guest.operation);
 			return 1;
 		}
 	}

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * H4: a region full of nonsense. The host's view was attached when the header was good; then random words are written
- * everywhere, and every operation that a host may do runs over it: none crashes, leaves the region (the memory is exactly
- * as large, for the address sanitizer) or hangs (ctest's timeout; every operation is counted). Afterwards a recovery makes
- * the region consistent. usage: hostile_words [ROUNDS [SEED]] */
+ * everywhere, and every operation that a host may do runs over it: none crashes, leaves the region (the memory is
+ * exactly as large, for the address sanitizer) or hangs (ctest's timeout; every operation is counted). Afterwards a
+ * recovery makes the region consistent. usage: hostile_words [ROUNDS [SEED]] */
 #include <llfree/handle.h>
 #include <llfree/host.h>
 #include <llfree/llfree.h>
@@ -24,9 +24,18 @@ static uint64_t below(uint64_t n)
 /* Words that mean something are worse than noise. */
 static uint64_t nasty_word(void)
 {
-	static const uint64_t words[] = { 0, UINT64_MAX, UINT64_C(1) << 42, UINT64_C(0x7fffffffffff), 0x4000400040004000,
-					  0x8200820082008200, 0xc000c000c000c000, 0x0200020002000200, 0x2000100020001000,
-					  0x60007fff60007fff, 0x00ffffffffffffff, 0x000007ffffffffff };
+	static const uint64_t words[] = { 0,
+					  UINT64_MAX,
+					  UINT64_C(1) << 42,
+					  UINT64_C(0x7fffffffffff),
+					  0x4000400040004000,
+					  0x8200820082008200,
+					  0xc000c000c000c000,
+					  0x0200020002000200,
+					  0x2000100020001000,
+					  0x60007fff60007fff,
+					  0x00ffffffffffffff,
+					  0x000007ffffffffff };
 	uint64_t word = t_rand_next(&rand_state);
 	switch (below(4)) {
 	case 0:
@@ -109,7 +118,8 @@ static uint64_t host_operations(llfree_t *a)
 	return n_ok;
 }
 
-/* A guest whose own region is damaged, by a bug of its own: it may get nonsense, but stays inside the region as well. */
+/* A guest whose own region is damaged, by a bug of its own: it may get nonsense, but stays inside the region as well.
+ */
 static uint64_t guest_operations(llfree_t *a)
 {
 	uint64_t n_ok = 0, frames[100];
@@ -117,7 +127,8 @@ static uint64_t guest_operations(llfree_t *a)
 	if (llfree_handle_open(&handle, a, 0, 0) != LLFREE_OK)
 		abort();
 	for (unsigned i = 0; i < 20; i++) {
-		llfree_request request = { (uint32_t)below(4), (uint8_t)below(LLFREE_MAX_ORDER + 2), (uint8_t)below(4) };
+		llfree_request request = { (uint32_t)below(4), (uint8_t)below(LLFREE_MAX_ORDER + 2),
+					   (uint8_t)below(4) };
 		uint64_t frame = below(a->frames + 10) >> request.order << request.order;
 		switch (below(7)) {
 		case 0:
@@ -186,7 +197,8 @@ int main(int argc, char **argv)
 {
 	uint64_t rounds = argc > 1 ? strtoull(argv[1], NULL, 0) : 400;
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : t_seed(1), n_ok = 0;
-	printf("hostile words: seeds %llu to %llu\n", (unsigned long long)seed, (unsigned long long)(seed + rounds - 1));
+	printf("hostile words: seeds %llu to %llu\n", (unsigned long long)seed,
+	       (unsigned long long)(seed + rounds - 1));
 	(void)fflush(stdout);
 	for (uint64_t i = 0; i < rounds; i++) {
 		rand_state.state = seed + i;

@@ -157,8 +157,8 @@ static bool run_exists(llfree_request request)
 		if (!permitted(tree, request.class_idx))
 			continue;
 		uint64_t end = (tree + 1) * LLFREE_TREE_FRAMES;
-		for (uint64_t first = tree * LLFREE_TREE_FRAMES; first + frames <= end && first + frames <= model.config.frames;
-		     first += frames) {
+		for (uint64_t first = tree * LLFREE_TREE_FRAMES;
+		     first + frames <= end && first + frames <= model.config.frames; first += frames) {
 			if (run_free(first, request.order))
 				return true;
 		}
@@ -185,7 +185,8 @@ static void compare(void)
 	uint64_t evicted = 0;
 	for (uint64_t huge = 0; huge < model.a.n_children; huge++) {
 		llfree_huge_state state;
-		CHECK(llfree_huge_state_of(&model.a, huge, &state) == LLFREE_OK, "huge frame %llu", (unsigned long long)huge);
+		CHECK(llfree_huge_state_of(&model.a, huge, &state) == LLFREE_OK, "huge frame %llu",
+		      (unsigned long long)huge);
 		CHECK(state.evicted == model.evicted[huge], "A8: huge frame %llu", (unsigned long long)huge);
 		evicted += state.evicted;
 	}
@@ -204,7 +205,8 @@ static void check_refused(llfree_err err, llfree_request request)
 	if (err == LLFREE_ERR_INSTALL)
 		CHECK(model.install_fails, "order %u", request.order);
 	else
-		CHECK(err == LLFREE_ERR_NOMEM && !run_exists(request), "A5: order %u: %s", request.order, llfree_err_text(err));
+		CHECK(err == LLFREE_ERR_NOMEM && !run_exists(request), "A5: order %u: %s", request.order,
+		      llfree_err_text(err));
 }
 
 static void op_get(void)
@@ -244,9 +246,11 @@ static void op_get_at(void)
 
 static void put_run(uint64_t frame, unsigned order, bool through_handle)
 {
-	llfree_request request = { (uint32_t)draw(model.config.cpus + 1), (uint8_t)order, (uint8_t)draw(model.a.classes) };
+	llfree_request request = { (uint32_t)draw(model.config.cpus + 1), (uint8_t)order,
+				   (uint8_t)draw(model.a.classes) };
 	release(frame, order); /* first: the handle may keep it */
-	llfree_err err = through_handle ? llfree_handle_put(&model.handle, frame) : llfree_put(&model.a, request, frame);
+	llfree_err err =
+		through_handle ? llfree_handle_put(&model.handle, frame) : llfree_put(&model.a, request, frame);
 	CHECK(err == LLFREE_OK, "A4: frame %llu order %u: %s", (unsigned long long)frame, order, llfree_err_text(err));
 }
 
@@ -288,8 +292,8 @@ static void op_get_batch(void)
 	size_t got = llfree_get_batch(&model.a, request, frames, n);
 	CHECK(got <= n, "%zu", got);
 	for (size_t i = 0; i < got; i++) {
-		CHECK(frames[i] < model.config.frames && !model.offline[frames[i] / LLFREE_TREE_FRAMES], "A9: frame %llu",
-		      (unsigned long long)frames[i]);
+		CHECK(frames[i] < model.config.frames && !model.offline[frames[i] / LLFREE_TREE_FRAMES],
+		      "A9: frame %llu", (unsigned long long)frames[i]);
 		take(frames[i], 0);
 	}
 	if (got < n && !model.install_fails)
@@ -432,8 +436,10 @@ static void op_bad_put(void)
 static void op_bad_arguments(void)
 {
 	uint64_t frame = UINT64_MAX, beyond = model.config.frames + draw(1000);
-	CHECK(llfree_get(&model.a, (llfree_request){ 0, LLFREE_MAX_ORDER + 1, 0 }, &frame) == LLFREE_ERR_INVAL, "order");
-	CHECK(llfree_get(&model.a, (llfree_request){ 0, 0, (uint8_t)model.a.classes }, &frame) == LLFREE_ERR_INVAL, "class");
+	CHECK(llfree_get(&model.a, (llfree_request){ 0, LLFREE_MAX_ORDER + 1, 0 }, &frame) == LLFREE_ERR_INVAL,
+	      "order");
+	CHECK(llfree_get(&model.a, (llfree_request){ 0, 0, (uint8_t)model.a.classes }, &frame) == LLFREE_ERR_INVAL,
+	      "class");
 	CHECK(llfree_put(&model.a, (llfree_request){ 0, 0, 0 }, beyond) == LLFREE_ERR_INVAL, "frame");
 	CHECK(llfree_get_at(&model.a, (llfree_request){ 0, 0, 0 }, beyond) == LLFREE_ERR_INVAL, "frame");
 	CHECK(llfree_put(&model.a, (llfree_request){ 0, 3, 0 }, 1) == LLFREE_ERR_INVAL, "alignment");
@@ -452,7 +458,8 @@ static void op_rejoin(void)
 	else
 		CHECK(llfree_attach(&model.a, model.region, model.region_bytes) == LLFREE_OK, "attach");
 	llfree_set_install(&model.a, install, NULL);
-	CHECK(llfree_handle_open(&model.handle, &model.a, (uint32_t)draw(4), (uint8_t)draw(model.a.classes)) == LLFREE_OK,
+	CHECK(llfree_handle_open(&model.handle, &model.a, (uint32_t)draw(4), (uint8_t)draw(model.a.classes)) ==
+		      LLFREE_OK,
 	      "open");
 	compare();
 }
@@ -504,8 +511,7 @@ static void begin(void)
 	static const llfree_policy policies[] = {
 		{ .classes = 1, .rule = { { LLFREE_MATCH } } },
 		{ .classes = 2, .rule = { { LLFREE_MATCH, LLFREE_NEVER }, { LLFREE_NEVER, LLFREE_MATCH } } },
-		{ .classes = 4,
-		  .rule = { { 1, 2, 3, 0 }, { 3, 1, 2, 0 }, { 2, 3, 1, 3 }, { 0, 0, 2, 1 } } },
+		{ .classes = 4, .rule = { { 1, 2, 3, 0 }, { 3, 1, 2, 0 }, { 2, 3, 1, 3 }, { 0, 0, 2, 1 } } },
 	};
 	uint64_t policy = draw(4), tails[] = { 0, 1, 63, 65, 100, 511, 512, LLFREE_TREE_FRAMES - 1 };
 	uint64_t frames = (1 + draw(3)) * (uint64_t)LLFREE_TREE_FRAMES + tails[draw(8)];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The sequential model: which frames are taken, in plain arrays, beside the allocator. Random operations are done on
- * both; every result must be the model's, and now and then the whole region must look like it. Where the allocator has a
- * choice (which frame), the model follows and checks that the choice was legal. */
+ * both; every result must be the model's, and now and then the whole region must look like it. Where the allocator has
+ * a choice (which frame), the model follows and checks that the choice was legal. */
 #ifndef T_MODEL_H
 #define T_MODEL_H
 
