@@ -30,7 +30,8 @@ LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_reclaim_hard(const llfree_t *self
 LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_return(const llfree_t *self, uint64_t huge_idx);
 
 /** Last step of an install: E 1 -> 0, after the memory is populated and mapped.
- *  @return LLFREE_OK; LLFREE_ERR_STATE was not evicted (someone installed it: as good as OK); LLFREE_ERR_INVAL */
+ *  @return LLFREE_OK; LLFREE_ERR_STATE was not evicted (someone installed it: as good as OK); LLFREE_ERR_INVAL;
+ *          LLFREE_ERR_CORRUPT the guest changed the word 512 times in between: ask again, or give up on it */
 LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_install(const llfree_t *self, uint64_t huge_idx);
 
 /** Collect huge frames that are free, in ascending order, from huge frame *cursor on.
