@@ -99,8 +99,10 @@ static void add_variants(bench_row_list *list, bench_row *row)
 		n_variants = row->kind->variants(row->options, variants);
 	for (uint32_t i = 0; i < n_variants; i++) {
 		row->variant = variants[i];
-		snprintf(row->name, sizeof(row->name), "%s/%s/order:%u/threads:%u%s%s", row->kind->name, row->subject,
-			 row->order, row->threads, variants[i].suffix[0] ? "/" : "", variants[i].suffix);
+		if (snprintf(row->name, sizeof(row->name), "%s/%s/order:%u/threads:%u%s%s", row->kind->name,
+			     row->subject, row->order, row->threads, variants[i].suffix[0] ? "/" : "",
+			     variants[i].suffix) >= (int)sizeof(row->name))
+			bench_usage_error("the name of a row of %s is too long", row->kind->name);
 		if (!row->kind->blocks || row->kind->blocks(row) > 0)
 			list_add(list, row);
 	}

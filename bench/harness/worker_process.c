@@ -116,6 +116,13 @@ static void row_function(bench_gb_state *state, void *context)
 	}
 }
 
+static bool name_is_plain(const char *name)
+{
+	size_t name_bytes = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_");
+
+	return name_bytes >= 1 && name_bytes <= 32 && !name[name_bytes];
+}
+
 const bench_peer_table *bench_peer_load(const char *path)
 {
 	void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
@@ -131,6 +138,8 @@ const bench_peer_table *bench_peer_load(const char *path)
 				  BENCH_PEER_ABI);
 	if (!table->name || !table->init || !table->get || !table->put || !table->exit)
 		bench_usage_error("--peer %s: name, init, get, put and exit must be set", path);
+	if (!name_is_plain(table->name))
+		bench_usage_error("--peer %s: its name; allowed: 1 to 32 letters, digits, '-' and '_'", path);
 	if (table->max_order > BENCH_MAX_ORDER)
 		bench_usage_error("--peer %s: max_order %u; allowed: 0 to %d", path, table->max_order, BENCH_MAX_ORDER);
 	return table;
