@@ -33,6 +33,8 @@ const t_atom t_atoms[] = {
 	{ "get0-from-claim", { GET(0) }, { GET(0) } },
 	{ "get0-last-of-claim", { OP_AT(T_REPEAT, 31), GET(0) }, { GET(0), GET(0) } },
 	{ "get0-put0", { OP(T_END) }, { GET(0), PUT(0, 0, 0) } },
+	{ "get0-get0", { OP(T_END) }, { GET(0), GET(0) } },
+	{ "get9-get0", { OP(T_END) }, { GET(9), GET(0) } },
 	{ "get1", { OP(T_END) }, { GET(1) } },
 	{ "get3", { OP(T_END) }, { GET(3) } },
 	{ "get6", { OP(T_END) }, { GET(6) } },

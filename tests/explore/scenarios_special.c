@@ -157,6 +157,45 @@ static void raced_puts(t_scenario_fn visit, unsigned scale)
 	}
 }
 
+/* The slot's reservation is empty, and its tree got 256 frames back through another slot: a get moves them over, while
+ * somebody changes the slot, the tree, or both. */
+static void synchronisations(t_scenario_fn visit, unsigned scale)
+{
+	static const unsigned orders[] = { 0, 3, 6, 8 };
+	t_budget budget = { 3, 3000 * (uint64_t)scale, 100 * (uint64_t)scale };
+	const struct {
+		const char *name;
+		t_atom atom;
+	} others[] = {
+		{ "drain-slot", atom_of(none, op_at(T_DRAIN_SLOT, 0), none) },
+		{ "drain-all", atom_of(none, op_at(T_DRAIN_ALL, 0), none) },
+		{ "get0", atom_of(none, get_of_order(0), none) },
+		{ "get8", atom_of(none, get_of_order(8), none) },
+		{ "offline", atom_of(none, op_at(T_OFFLINE, 0), none) },
+		{ "put0", atom_of(none, put_held(0, 0, 0), none) },
+		{ "put8", atom_of(none, put_held(0, 8, 0), none) },
+		{ "drain-slot-get0", atom_of(none, op_at(T_DRAIN_SLOT, 0), get_of_order(0)) },
+	};
+	for (unsigned exact = 0; exact < 2; exact++) {
+		for (unsigned i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+			for (unsigned j = 0; j < sizeof(others) / sizeof(others[0]); j++) {
+				t_scenario scenario;
+				t_scenario_begin(&scenario, exact, 1);
+				t_atom a = atom_of(get_of_order(LLFREE_MAX_ORDER), get_of_order(orders[i]), none);
+				t_scenario_add(&scenario, &a, 0);
+				t_op *setup = &scenario.setup[0][scenario.n_setup[0]];
+				setup[0] = (t_op){ .kind = T_PUT, .order = 8, .offset = 256, .cpu = 1 };
+				setup[1] = (t_op){ .kind = T_GIVE, .order = 8, .offset = 0, .other = 1 };
+				scenario.n_setup[0] += 2;
+				t_scenario_add(&scenario, &others[j].atom, 0);
+				(void)snprintf(scenario.name, sizeof(scenario.name), "sync/%s/get%u+%s", exact ? "exact" : "fast",
+					       orders[i], others[j].name);
+				visit(&scenario, exact ? "sync/exact" : "sync/fast", &budget);
+			}
+		}
+	}
+}
+
 /* --- install that fails ------------------------------------------------------------------------------------------- */
 
 static void failing_installs(t_scenario_fn visit, unsigned scale)
@@ -302,6 +341,7 @@ void t_each_special(t_scenario_fn visit, unsigned scale)
 	rollbacks(visit, scale);
 	shared_huge(visit, scale);
 	raced_puts(visit, scale);
+	synchronisations(visit, scale);
 	failing_installs(visit, scale);
 	classes(visit, scale);
 	triples(visit, scale);

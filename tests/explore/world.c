@@ -18,21 +18,11 @@ static const char *owner_name(unsigned owner)
 	return names[owner];
 }
 
-bool t_owned_any(uint64_t frame)
-{
-	for (unsigned owner = 0; owner < T_OWNERS; owner++) {
-		if (world.owned[frame / 64][owner] >> (frame % 64) & 1)
-			return true;
-	}
-	return false;
-}
-
-static uint64_t run_bits(uint64_t row, uint64_t frame, unsigned order)
+static uint64_t run_bits(uint64_t frame, unsigned order)
 {
 	uint64_t frames = UINT64_C(1) << order;
 	if (frames >= 64)
 		return UINT64_MAX;
-	(void)row;
 	return ((UINT64_C(1) << frames) - 1) << (frame % 64);
 }
 
@@ -44,7 +34,7 @@ static void own(unsigned owner, uint64_t frame, unsigned order)
 		return;
 	}
 	for (uint64_t row = frame / 64; row <= (frame + frames - 1) / 64; row++) {
-		uint64_t bits = run_bits(row, frame, order);
+		uint64_t bits = run_bits(frame, order);
 		for (unsigned other = 0; other < T_OWNERS; other++) {
 			if (world.owned[row][other] & bits)
 				t_fail("A1: a run of order %u at frame %llu went to %s, but %s owns frames of row %llu "
@@ -60,7 +50,7 @@ static void disown(unsigned owner, uint64_t frame, unsigned order)
 {
 	uint64_t frames = UINT64_C(1) << order;
 	for (uint64_t row = frame / 64; row <= (frame + frames - 1) / 64; row++) {
-		uint64_t bits = run_bits(row, frame, order);
+		uint64_t bits = run_bits(frame, order);
 		if ((world.owned[row][owner] & bits) != bits)
 			t_fail("the scenario puts a frame of row %llu that %s does not own", (unsigned long long)row,
 			       owner_name(owner));

@@ -39,7 +39,6 @@ typedef struct t_world {
 
 extern t_world world;
 
-bool t_owned_any(uint64_t frame);
 bool t_world_install(void *context, uint64_t huge);
 
 #endif
