@@ -18,7 +18,7 @@ LLFREE_BEGIN_DECLS
 LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_reclaim_soft(const llfree_t *self, uint64_t huge_idx);
 
 /** Hard reclaim: take a free huge frame away from the guest and mark it evicted. Takes 512 from the tree's counter, or
- *  from the reservation that holds it, or drains that slot.
+ *  from the reservation that holds it, or from both together.
  *  @param was_evicted  E before: if set the memory is gone already
  *  @return LLFREE_OK; LLFREE_ERR_STATE not free; LLFREE_ERR_OFFLINE; LLFREE_ERR_INVAL; LLFREE_ERR_CORRUPT */
 LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_reclaim_hard(const llfree_t *self, uint64_t huge_idx, bool *was_evicted);

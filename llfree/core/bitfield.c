@@ -29,9 +29,9 @@ bool llf_row_take(llfree_row_cell *row, uint64_t mask)
 bool llf_row_give(llfree_row_cell *row, uint64_t mask)
 {
 	uint64_t word = llf_row_load_relaxed(row);
-	do {
-		if ((word & mask) != mask)
-			return false;
-	} while (!llf_row_cas_acqrel(row, &word, word & ~mask));
-	return true;
+	for (unsigned tries = 0; tries < LLF_RETRY_MAX && (word & mask) == mask; tries++) {
+		if (LLF_LIKELY(llf_row_cas_acqrel(row, &word, word & ~mask)))
+			return true;
+	}
+	return false;
 }

@@ -22,11 +22,13 @@ bool llf_child_take(llfree_child_cell *cell, unsigned k_frames, uint16_t *seen)
 bool llf_child_give(llfree_child_cell *cell, unsigned k_frames, unsigned capacity)
 {
 	uint16_t word = llf_child_load_relaxed(cell);
-	do {
+	for (unsigned tries = 0; tries < LLF_RETRY_MAX; tries++) {
 		if (child_huge(word) || child_free(word) + k_frames > capacity)
 			return false;
-	} while (!llf_child_cas_acqrel(cell, &word, (uint16_t)(word + k_frames)));
-	return true;
+		if (LLF_LIKELY(llf_child_cas_acqrel(cell, &word, (uint16_t)(word + k_frames))))
+			return true;
+	}
+	return false;
 }
 
 /* STATE free(512) -> huge. The winner owns all eight rows: nobody holds count, so nobody touches bits. */
@@ -70,10 +72,10 @@ bool llf_child_close_huge(llfree_child_cell *cell, bool evicted)
 bool llf_child_reclaim(llfree_child_cell *cell, uint16_t *seen)
 {
 	uint16_t word = llf_child_load_relaxed(cell);
-	do {
-		if (!child_whole(word))
-			return false;
-	} while (!llf_child_cas_acqrel(cell, &word, LLFREE_CHILD_HUGE | LLFREE_CHILD_EVICTED));
-	*seen = word;
-	return true;
+	for (unsigned tries = 0; tries < LLF_RETRY_MAX && child_whole(word); tries++) {
+		*seen = word;
+		if (llf_child_cas_acqrel(cell, &word, LLFREE_CHILD_HUGE | LLFREE_CHILD_EVICTED))
+			return true;
+	}
+	return false;
 }

@@ -12,6 +12,10 @@
 
 enum { LLF_TREE_ROWS = LLFREE_TREE_HUGE * LLFREE_HUGE_ROWS, LLF_NO_CLASS = LLFREE_MAX_CLASSES };
 
+/* Where a host may stand in a loop over a word that a guest can change, the loop gives up after so many lost races in a
+ * row. Honest CPUs don't get there: each loss is another's success, and a success leaves the word. */
+enum { LLF_RETRY_MAX = 1 << 16 };
+
 static inline uint64_t llf_row_of(uint64_t frame)
 {
 	return frame / LLFREE_ROW_FRAMES;

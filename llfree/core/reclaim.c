@@ -4,9 +4,7 @@
  * are bounded, nothing read here is used as an index without a check. Keeps A8, H4; memory is the monitor's business. */
 #include "core/core.h"
 
-enum { LLF_HOST_TRIES = 16 };
-
-/* Bounded: the host must not spin on a word that a guest keeps changing. */
+/* One try: the host must not spin on a word that a guest keeps changing. */
 static bool child_set(llfree_child_cell *cell, uint16_t from, uint16_t to)
 {
 	return llf_child_cas_acqrel(cell, &from, to);
@@ -22,43 +20,40 @@ llfree_err llfree_reclaim_soft(const llfree_t *self, uint64_t huge_idx)
 	return done ? LLFREE_OK : LLFREE_ERR_STATE;
 }
 
-/* STATE reservation free(n) -> free(n-512), if it still lies in this tree
- * LP    the CAS: position and count are one word */
-static bool take_from_reservations(const llfree_t *self, uint64_t tree_idx, llfree_slot **holder)
+/* STATE reservation free(n) -> free(n-k), k = 512 or all it has, if it still lies in this tree
+ * LP    the CAS: position and count are one word. @return k */
+static unsigned take_from_reservation(const llfree_t *self, uint64_t tree_idx)
 {
 	uint64_t n_slots = (uint64_t)self->cpus * self->classes;
-	*holder = NULL;
 	for (uint64_t i = 0; i < n_slots; i++) {
 		llfree_slot *slot = &self->slots[i];
 		uint64_t word = llf_u64_load_acquire(&slot->reservation);
-		for (unsigned tries = 0; tries < LLF_HOST_TRIES; tries++) {
-			if (!res_present(word) || llf_tree_of_row(res_row(word)) != tree_idx)
+		for (unsigned tries = 0; tries < LLF_RETRY_MAX; tries++) {
+			unsigned k = (unsigned)llf_min(res_free(word), LLFREE_HUGE_FRAMES);
+			if (!k || !res_present(word) || llf_tree_of_row(res_row(word)) != tree_idx)
 				break;
-			*holder = slot;
-			if (res_free(word) < LLFREE_HUGE_FRAMES)
-				break;
-			if (llf_u64_cas_acqrel(&slot->reservation, &word, word - LLFREE_HUGE_FRAMES))
-				return true;
+			if (llf_u64_cas_acqrel(&slot->reservation, &word, word - k))
+				return k;
 		}
 	}
-	return false;
+	return 0;
 }
 
-/* Count a huge frame out of the upper level, wherever its count is. */
+/* Count a huge frame out of the upper level: of the tree, of the reservation that holds it, or of both together.
+ * UNDO  what the reservation gave goes to the tree */
 static llfree_err take_upper(const llfree_t *self, uint64_t tree_idx)
 {
-	for (unsigned tries = 0; tries < LLF_HOST_TRIES; tries++) {
-		llfree_err err = llf_tree_take(self, tree_idx, LLFREE_HUGE_FRAMES, (llf_claimant){ NULL, LLF_NO_CLASS });
-		if (err != LLFREE_ERR_STATE)
-			return err;
-		llfree_slot *holder;
-		if (take_from_reservations(self, tree_idx, &holder))
-			return LLFREE_OK;
-		if (!holder)
-			return LLFREE_ERR_STATE;
-		llf_slot_drain(self, holder); /* part in the tree, part in the reservation: bring them together */
-	}
-	return LLFREE_ERR_STATE;
+	const llf_claimant host = { NULL, LLF_NO_CLASS };
+	llfree_err err = llf_tree_take(self, tree_idx, LLFREE_HUGE_FRAMES, host);
+	if (err != LLFREE_ERR_STATE)
+		return err;
+	unsigned k = take_from_reservation(self, tree_idx);
+	if (k == LLFREE_HUGE_FRAMES)
+		return LLFREE_OK;
+	err = k ? llf_tree_take(self, tree_idx, LLFREE_HUGE_FRAMES - k, host) : LLFREE_ERR_STATE;
+	if (err != LLFREE_OK && k)
+		llf_tree_give(self, tree_idx, k);
+	return err;
 }
 
 llfree_err llfree_reclaim_hard(const llfree_t *self, uint64_t huge_idx, bool *was_evicted)

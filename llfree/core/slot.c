@@ -8,9 +8,10 @@
 void llf_upper_give(const llfree_t *self, llfree_slot *slot, uint64_t tree_idx, unsigned k_frames)
 {
 	uint64_t word = llf_u64_load_relaxed(&slot->reservation);
-	while (res_present(word) && llf_tree_of_row(res_row(word)) == tree_idx &&
-	       res_free(word) + k_frames <= LLFREE_TREE_FRAMES) {
-		if (llf_u64_cas_acqrel(&slot->reservation, &word, word + k_frames))
+	for (unsigned tries = 0; tries < LLF_RETRY_MAX && res_present(word); tries++) {
+		if (llf_tree_of_row(res_row(word)) != tree_idx || res_free(word) + k_frames > LLFREE_TREE_FRAMES)
+			break;
+		if (LLF_LIKELY(llf_u64_cas_acqrel(&slot->reservation, &word, word + k_frames)))
 			return;
 	}
 	llf_tree_give(self, tree_idx, k_frames);
@@ -45,8 +46,10 @@ llfree_err llf_put_run(const llfree_t *self, llfree_slot *slot, uint64_t frame, 
 void llf_slot_drain_claim(const llfree_t *self, llfree_slot *slot)
 {
 	uint64_t word = llf_u64_load_relaxed(&slot->claim);
-	while (!llf_u64_cas_acqrel(&slot->claim, &word, claim_drained(word)))
-		;
+	for (unsigned tries = 0; !llf_u64_cas_acqrel(&slot->claim, &word, claim_drained(word)); tries++) {
+		if (tries == LLF_RETRY_MAX)
+			return;
+	}
 	uint64_t row = claim_half(word) / 2;
 	uint64_t mask = (uint64_t)claim_mask(word) << (claim_half(word) % 2 * LLFREE_HALF_FRAMES);
 	/* Only a hostile guest's claim can lie outside, or be refused: then there is nothing to give back. */
@@ -59,8 +62,10 @@ void llf_slot_drain_claim(const llfree_t *self, llfree_slot *slot)
 void llf_slot_drain(const llfree_t *self, llfree_slot *slot)
 {
 	uint64_t word = llf_u64_load_relaxed(&slot->reservation);
-	while (!llf_u64_cas_acqrel(&slot->reservation, &word, res_drained(word)))
-		;
+	for (unsigned tries = 0; !llf_u64_cas_acqrel(&slot->reservation, &word, res_drained(word)); tries++) {
+		if (tries == LLF_RETRY_MAX)
+			return;
+	}
 	if (res_present(word) && res_row(word) < self->n_rows)
 		llf_tree_unreserve(self, llf_tree_of_row(res_row(word)), res_free(word));
 	llf_slot_drain_claim(self, slot);

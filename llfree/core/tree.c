@@ -8,12 +8,12 @@ static void tree_add(const llfree_t *self, uint64_t tree_idx, unsigned k_frames,
 {
 	llfree_tree_cell *cell = &self->trees[tree_idx];
 	uint32_t word = llf_tree_load_relaxed(cell);
-	uint32_t next;
-	do {
+	for (unsigned tries = 0; tries < LLF_RETRY_MAX; tries++) {
 		/* Clamped: only a hostile region can get here with more than the tree has. */
 		unsigned sum = (unsigned)llf_min(tree_free(word) + (uint64_t)k_frames, llf_tree_capacity(self, tree_idx));
-		next = tree_with_free(word, sum) & ~clear;
-	} while (!llf_tree_cas_acqrel(cell, &word, next));
+		if (LLF_LIKELY(llf_tree_cas_acqrel(cell, &word, tree_with_free(word, sum) & ~clear)))
+			return;
+	}
 }
 
 void llf_tree_give(const llfree_t *self, uint64_t tree_idx, unsigned k_frames)
@@ -44,13 +44,14 @@ llfree_err llf_tree_take(const llfree_t *self, uint64_t tree_idx, unsigned k_fra
 {
 	llfree_tree_cell *cell = &self->trees[tree_idx];
 	uint32_t word = llf_tree_load_relaxed(cell);
-	unsigned class_idx;
-	do {
+	for (unsigned tries = 0; tries < LLF_RETRY_MAX; tries++) {
 		if (tree_offline(word))
 			return LLFREE_ERR_OFFLINE;
-		class_idx = llf_tree_class_for(self, tree_idx, word, who);
+		unsigned class_idx = llf_tree_class_for(self, tree_idx, word, who);
 		if (tree_free(word) < k_frames || class_idx == LLF_NO_CLASS)
 			return LLFREE_ERR_STATE;
-	} while (!llf_tree_cas_acqrel(cell, &word, tree_with_class(word - k_frames, class_idx)));
-	return LLFREE_OK;
+		if (LLF_LIKELY(llf_tree_cas_acqrel(cell, &word, tree_with_class(word - k_frames, class_idx))))
+			return LLFREE_OK;
+	}
+	return LLFREE_ERR_STATE;
 }
