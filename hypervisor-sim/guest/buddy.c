@@ -7,7 +7,7 @@
 
 #include <sched.h>
 
-enum { TAG_TAKEN = 0, TAG_FREE = 0x100, TAG_CACHED = 0x200 };
+enum { TAG_TAKEN = 0, TAG_FREE = 0x100, TAG_CACHED = 0x200, TAG_REPORTED = 0x400 };
 
 static void lock_acquire(uint32_t *lock)
 {
@@ -70,11 +70,14 @@ static void zone_remove(buddy *self, uint32_t frame, uint32_t order)
 
 static bool zone_is_block(const buddy *self, uint64_t frame, uint32_t order)
 {
-	return frame + (UINT64_C(1) << order) <= self->frames && tag_of(self, frame) == (TAG_FREE | order);
+	return frame + (UINT64_C(1) << order) <= self->frames &&
+	       (tag_of(self, frame) & ~(uint32_t)TAG_REPORTED) == (TAG_FREE | order);
 }
 
-static void zone_put(buddy *self, uint32_t frame, uint32_t order)
+/* @return the order of the block that the run has become a part of; *frame its head */
+static uint32_t zone_merge(buddy *self, uint32_t *block, uint32_t order)
 {
+	uint32_t frame = *block;
 	bool merges_soon = false;
 
 	self->free_frames += UINT64_C(1) << order;
@@ -90,6 +93,14 @@ static void zone_put(buddy *self, uint32_t frame, uint32_t order)
 	if (order + 1 < BUDDY_MAX_ORDER)
 		merges_soon = zone_is_block(self, (frame & ~(1u << order)) ^ (2u << order), order + 1);
 	zone_insert(self, frame, order, merges_soon);
+	*block = frame;
+	return order;
+}
+
+static void zone_put(buddy *self, uint32_t frame, uint32_t order)
+{
+	if (zone_merge(self, &frame, order) >= self->freed_order)
+		self->freed(self->freed_context);
 }
 
 /* Keep the part of the block that holds `frame` at `order`, free the halves beside it. */
@@ -212,7 +223,7 @@ bool buddy_init(buddy *self, uint64_t frames, uint32_t cpus, void *metadata, siz
 
 	if (needed_bytes == 0 || metadata_bytes < needed_bytes || (uintptr_t)metadata % 64 != 0)
 		return false;
-	*self = (buddy){ .per_cpu = metadata, .frames = frames, .cpus = cpus };
+	*self = (buddy){ .per_cpu = metadata, .frames = frames, .cpus = cpus, .freed_order = BUDDY_NONE };
 	self->table = (buddy_frame *)(self->per_cpu + cpus);
 	for (uint32_t order = 0; order <= BUDDY_MAX_ORDER; order++)
 		self->lists[order] = empty;
@@ -315,7 +326,8 @@ void buddy_drain(buddy *self)
 	}
 }
 
-bool buddy_next_free(buddy *self, uint32_t min_order, uint64_t *cursor, uint64_t *frame, uint32_t *order)
+static bool next_block(buddy *self, uint32_t min_order, uint32_t unwanted_tag, uint64_t *cursor, uint64_t *frame,
+		       uint32_t *order)
 {
 	uint64_t step;
 	bool found = false;
@@ -328,15 +340,44 @@ bool buddy_next_free(buddy *self, uint32_t min_order, uint64_t *cursor, uint64_t
 	while (*cursor < self->frames && !found) {
 		uint32_t tag = tag_of(self, *cursor);
 
-		found = (tag & TAG_FREE) && (tag & 0xff) >= min_order;
+		found = (tag & TAG_FREE) && !(tag & unwanted_tag) && (tag & 0xff) >= min_order;
 		if (found) {
 			*frame = *cursor;
 			*order = tag & 0xff;
 		}
-		*cursor += found ? UINT64_C(1) << (tag & 0xff) : step;
+		*cursor += (tag & TAG_FREE) && (tag & 0xff) >= min_order ? UINT64_C(1) << (tag & 0xff) : step;
 	}
 	lock_release(&self->lock);
 	return found;
+}
+
+bool buddy_next_free(buddy *self, uint32_t min_order, uint64_t *cursor, uint64_t *frame, uint32_t *order)
+{
+	return next_block(self, min_order, 0, cursor, frame, order);
+}
+
+bool buddy_next_unreported(buddy *self, uint32_t min_order, uint64_t *cursor, uint64_t *frame, uint32_t *order)
+{
+	return next_block(self, min_order, TAG_REPORTED, cursor, frame, order);
+}
+
+void buddy_put_reported(buddy *self, uint32_t order, uint64_t frame)
+{
+	uint32_t block = (uint32_t)frame;
+
+	lock_acquire(&self->lock);
+	if (zone_merge(self, &block, order) == order)
+		tag_set(self, block, TAG_FREE | TAG_REPORTED | order);
+	lock_release(&self->lock);
+}
+
+void buddy_on_freed(buddy *self, uint32_t min_order, void (*freed)(void *context), void *context)
+{
+	lock_acquire(&self->lock);
+	self->freed = freed;
+	self->freed_context = context;
+	self->freed_order = freed ? min_order : BUDDY_NONE;
+	lock_release(&self->lock);
 }
 
 uint64_t buddy_free_frames(buddy *self)

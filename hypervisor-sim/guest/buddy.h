@@ -19,7 +19,8 @@ enum {
 };
 #define BUDDY_NONE UINT32_MAX
 
-/** One per frame. tag: 0 taken or inside a block; else the head of a block that is free or in a per-CPU list. */
+/** One per frame. tag: 0 taken or inside a block; else the head of a block that is free (and maybe reported to a host)
+ *  or in a per-CPU list. */
 typedef struct buddy_frame {
 	uint32_t next, prev;
 	uint16_t tag;
@@ -38,6 +39,9 @@ typedef struct buddy {
 	_Alignas(64) uint32_t lock;
 	uint64_t free_frames; /* in the zone's lists */
 	buddy_list lists[BUDDY_MAX_ORDER + 1];
+	uint32_t freed_order; /* BUDDY_NONE: nobody wants to know */
+	void (*freed)(void *context);
+	void *freed_context;
 	_Alignas(64) buddy_frame *table;
 	buddy_cpu *per_cpu;
 	uint64_t frames;
@@ -63,6 +67,14 @@ void buddy_drain(buddy *self);
 /** The next free block of at least min_order at or after *cursor, in the zone's lists: sets frame and order, and moves
  *  *cursor behind it. A snapshot: isolate it with buddy_get_at(). @return false at the end. */
 bool buddy_next_free(buddy *self, uint32_t min_order, uint64_t *cursor, uint64_t *frame, uint32_t *order);
+/** The same, but passes over blocks that are marked reported. */
+bool buddy_next_unreported(buddy *self, uint32_t min_order, uint64_t *cursor, uint64_t *frame, uint32_t *order);
+/** Put back a run that was isolated, and mark it reported. The mark goes when the block is taken, split or merged, also
+ *  when it merges right here. */
+void buddy_put_reported(buddy *self, uint32_t order, uint64_t frame);
+/** Have freed() called, with the zone locked, whenever a put leads to a free block of at least min_order. It must not
+ *  call back. NULL: no more. */
+void buddy_on_freed(buddy *self, uint32_t min_order, void (*freed)(void *context), void *context);
 /** Free frames, those in per-CPU lists included. A snapshot. */
 uint64_t buddy_free_frames(buddy *self);
 /** Huge frames (512 frames) that lie in free blocks of the zone. */

@@ -4,8 +4,11 @@
  * experiment, not to the guest: no frame is handed from vCPU to vCPU through it. */
 #define _GNU_SOURCE
 #include "guest/hv_vm.h"
+#include "guest/driver.h"
 
+#include <inttypes.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -61,19 +64,36 @@ static hv_err vcpus_create(hv_vm *self)
 	return HV_OK;
 }
 
+static void tuning_defaults(hv_tuning *tuning)
+{
+	if (tuning->report_batch == 0) {
+		tuning->report_order = LLFREE_HUGE_ORDER;
+		tuning->report_delay_ns = UINT64_C(2000000000);
+		tuning->report_batch = 32;
+	}
+	if (tuning->block_bytes == 0)
+		tuning->block_bytes = HV_HUGE_BYTES;
+}
+
 hv_err hv_vm_create(hv_vm *self, const hv_vm_config *config)
 {
 	memset(self, 0, sizeof(*self));
 	self->config = *config;
+	tuning_defaults(&self->config.tuning);
 	if (config->n_vcpus == 0 || config->n_vcpus > HV_VM_VCPUS_MAX || config->memory_bytes == 0 ||
 	    config->memory_bytes % HV_HUGE_BYTES != 0 || config->fill_order > LLFREE_HUGE_ORDER)
 		return HV_ERR_INVAL;
 	hv_err err = arena_create(self);
 	if (err != HV_OK)
 		return err;
+	self->kernel = (hv_vcpu){ .vm = self, .view = self->arena.allocator };
 	pthread_mutex_init(&self->lock, NULL);
 	pthread_cond_init(&self->changed, NULL);
-	err = hv_ports_create(&self->ports, config->n_vcpus);
+	err = hv_owners_create(&self->owners, self->memory.huge_count * HV_HUGE_FRAMES);
+	if (err == HV_OK && config->allocator->create != NULL)
+		err = config->allocator->create(self);
+	if (err == HV_OK)
+		err = hv_ports_create(&self->ports, config->n_vcpus);
 	if (err == HV_OK)
 		err = vcpus_create(self);
 	if (err != HV_OK)
@@ -150,6 +170,8 @@ void hv_vm_stop(hv_vm *self)
 			pthread_join(self->vcpus[idx].thread, NULL);
 		self->vcpus[idx].started = false;
 	}
+	if (self->driver != NULL)
+		hv_driver_stop(self->driver);
 }
 
 void hv_vm_destroy(hv_vm *self)
@@ -160,7 +182,13 @@ void hv_vm_destroy(hv_vm *self)
 			munmap(self->vcpus[idx].held, self->vcpus[idx].max_held * sizeof(*self->vcpus[idx].held));
 	free(self->vcpus);
 	self->vcpus = NULL;
+	hv_driver_destroy(self->driver);
+	self->driver = NULL;
 	hv_ports_destroy(self->ports, self->config.n_vcpus);
+	if (self->zone != NULL)
+		self->config.allocator->destroy(self);
+	self->zone = NULL;
+	hv_owners_destroy(&self->owners);
 	llfree_arena_destroy(&self->arena);
 	pthread_cond_destroy(&self->changed);
 	pthread_mutex_destroy(&self->lock);
@@ -181,6 +209,45 @@ void hv_vm_fill_base(hv_vm *self, uint64_t base_bytes)
 	hv_vm_wait(self);
 	for (uint32_t idx = 0; idx < self->config.n_vcpus; idx++)
 		self->vcpus[idx].base_held = self->vcpus[idx].n_held;
+}
+
+hv_err hv_vm_get_fixed(hv_vm *self, unsigned order, uint64_t *frame)
+{
+	if (self->config.allocator->get_fixed(self, order, frame) != LLFREE_OK)
+		return HV_ERR_SHORT;
+	hv_owner_set(&self->owners, *frame, (hv_owner){ .kind = HV_OWNER_FIXED });
+	atomic_fetch_add_explicit(&self->kernel_frames, UINT64_C(1) << order, memory_order_relaxed);
+	return HV_OK;
+}
+
+static uint64_t held_frames(hv_vm *self)
+{
+	uint64_t frames = atomic_load_explicit(&self->kernel_frames, memory_order_relaxed);
+	for (uint32_t idx = 0; idx < self->config.n_vcpus; idx++) {
+		hv_vcpu *vcpu = &self->vcpus[idx];
+		for (size_t at = 0; at < vcpu->n_held; at++) {
+			hv_run run = hv_held_lock(&vcpu->held[at]);
+			hv_held_unlock(&vcpu->held[at], run);
+			frames += UINT64_C(1) << run.order;
+		}
+	}
+	return frames;
+}
+
+bool hv_vm_audit(hv_vm *self, bool strict, char *detail, size_t detail_bytes)
+{
+	uint64_t free_frames = 0, first_bad = UINT64_MAX, frames = self->memory.huge_count * HV_HUGE_FRAMES;
+	if (!self->config.allocator->audit(self, &free_frames, &first_bad)) {
+		snprintf(detail, detail_bytes, "the allocator's audit fails, first at %" PRIu64, first_bad);
+		return false;
+	}
+	uint64_t held = held_frames(self);
+	if (held + free_frames > frames || (strict && held + free_frames != frames)) {
+		snprintf(detail, detail_bytes, "%" PRIu64 " frames are held and %" PRIu64 " free, of %" PRIu64, held,
+			 free_frames, frames);
+		return false;
+	}
+	return true;
 }
 
 hv_vm_outcome hv_vm_result(const hv_vm *self)

@@ -6,6 +6,7 @@
 #ifndef HV_VM_H
 #define HV_VM_H
 
+#include "guest/owners.h"
 #include "memory/hv_memory.h"
 #include "transport/install_port.h"
 
@@ -18,11 +19,27 @@ typedef struct hv_vcpu hv_vcpu;
 /** A guest allocator: one file in guest/allocators/ with one descriptor; the build collects them. */
 typedef struct hv_guest_allocator {
 	const char *name, *summary;
+	bool shared_state; /**< its state is the region that a host can read and write: what llfree-* need */
+	/** Make and free vm->zone; NULL when all of it lies in the arena. */
+	hv_err (*create)(hv_vm *vm);
+	void (*destroy)(hv_vm *vm);
 	/** A run of 2^order frames for this vCPU. */
 	llfree_err (*get)(hv_vcpu *vcpu, unsigned order, uint64_t *frame);
 	llfree_err (*put)(hv_vcpu *vcpu, unsigned order, uint64_t frame);
 	/** Give back what caches of all vCPUs hold. */
 	void (*drain)(hv_vm *vm);
+	/** A run that will never move. */
+	llfree_err (*get_fixed)(hv_vm *vm, unsigned order, uint64_t *frame);
+	/** Take exactly this run out of free memory; what caches hold is not found. */
+	bool (*get_at)(hv_vm *vm, unsigned order, uint64_t frame);
+	/** The next free run of at least min_order, at or after *cursor, that is not marked reported; a snapshot. */
+	bool (*next_unreported)(hv_vm *vm, unsigned min_order, uint64_t *cursor, uint64_t *frame, unsigned *order);
+	/** Put back a run that was taken, and mark it reported until it is taken again. */
+	void (*put_reported)(hv_vm *vm, unsigned order, uint64_t frame);
+	/** Have freed() called whenever memory of that order becomes free; it must be short. NULL: it can't tell. */
+	void (*on_freed)(hv_vm *vm, unsigned min_order, void (*freed)(void *context), void *context);
+	/** At rest: is it consistent? Counts the free frames. */
+	bool (*audit)(hv_vm *vm, uint64_t *free_frames, uint64_t *first_bad);
 } hv_guest_allocator;
 
 extern const hv_guest_allocator *const hv_guest_allocators[];
@@ -32,10 +49,11 @@ const hv_guest_allocator *hv_guest_allocator_find(const char *name);
 /** What a vCPU does. */
 typedef enum hv_job {
 	HV_JOB_IDLE,
-	HV_JOB_FILL,  /**< allocate and write, until the limit or no memory is left */
-	HV_JOB_FREE,  /**< check and free all but the base */
-	HV_JOB_WORK,  /**< check and rewrite the base, until the next job */
-	HV_JOB_CHURN, /**< allocate, write, check, free at random, all orders up to 9, until the next job */
+	HV_JOB_FILL,   /**< allocate and write, until the limit or no memory is left */
+	HV_JOB_FREE,   /**< check and free all but the base */
+	HV_JOB_WORK,   /**< check and rewrite the base, until the next job */
+	HV_JOB_CHURN,  /**< allocate, write, check, free at random, all orders up to 9, until the next job */
+	HV_JOB_DEVICE, /**< drive the device of the VM, until the next job */
 	HV_JOB_QUIT
 } hv_job;
 
@@ -46,9 +64,10 @@ struct hv_vcpu {
 	hv_port_guest port;
 	pthread_t thread;
 	bool started;
-	/* held[0..base_held) is the base, the working set; above it what FREE gives back. Entry: frame << 8 | order */
-	uint64_t *held;
+	/* held[0..base_held) is the base, the working set; above it what FREE gives back */
+	hv_held *held;
 	size_t n_held, max_held, base_held;
+	uint64_t n_written; /**< runs written so far: the number of the next pattern */
 	uint64_t random;
 	/* mailbox, under the VM's lock */
 	uint64_t begun, done; /**< number of the last job begun and done */
@@ -60,6 +79,15 @@ struct hv_vcpu {
 	_Atomic uint64_t rounds;          /**< of WORK or CHURN */
 };
 
+/** What the drivers of some techniques can be told. */
+typedef struct hv_tuning {
+	bool reports;             /**< the guest reports free memory */
+	unsigned report_order;    /**< of the smallest block that is reported, 0..10; usually 9 */
+	uint64_t report_delay_ns; /**< from a free to the report; usually two seconds */
+	uint32_t report_batch;    /**< blocks per report, 1..HV_RING_SEGMENTS_MAX; 0 = all three are the usual */
+	uint64_t block_bytes;     /**< that virtio-mem plugs and unplugs at once, 2 or 4 MiB; 0 = 2 MiB */
+} hv_tuning;
+
 typedef struct hv_vm_config {
 	uint64_t memory_bytes; /**< multiple of 2 MiB */
 	const hv_backing *backing;
@@ -69,6 +97,7 @@ typedef struct hv_vm_config {
 	uint64_t install_timeout_ns;
 	uint64_t seed;
 	bool exact; /**< the allocator without claim words */
+	hv_tuning tuning;
 } hv_vm_config;
 
 enum { HV_VM_VCPUS_MAX = 256 };
@@ -79,12 +108,21 @@ struct hv_vm {
 	hv_memory memory;
 	hv_ports *ports;
 	hv_vcpu *vcpus;
+	hv_owners owners;
+	void *zone;                     /**< the allocator's own, see hv_guest_allocator.create */
+	hv_vcpu kernel;                 /**< threads of the kernel and its drivers allocate as this one, on CPU 0 */
+	struct hv_driver *driver;       /**< of the technique; NULL = none */
+	_Atomic uint64_t kernel_frames; /**< held by the kernel: fixed, or a driver's */
+	_Atomic uint64_t migrated_frames;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	hv_job job;
 	_Atomic uint64_t
 		job_number; /**< written under the lock; a job that has no end of its own ends when it moves on */
 	uint64_t fill_max_frames;
+	/* of HV_JOB_DEVICE: one round on the vCPU's own thread; holds no memory when it returns */
+	void (*device_round)(void *context, hv_vcpu *vcpu);
+	void *device_context;
 };
 
 /** Make memory and allocator; no vCPU runs yet. @return HV_OK; HV_ERR_INVAL; HV_ERR_SYSTEM (errno); HV_ERR_LIBRARY */
@@ -105,6 +143,12 @@ void hv_vm_wait(hv_vm *self);
 void hv_vm_fill_all(hv_vm *self);
 /** Fill the base, about this many bytes of all vCPUs together; it is kept by FREE and used by WORK. */
 void hv_vm_fill_base(hv_vm *self, uint64_t base_bytes);
+
+/** Memory for the kernel that can't be moved and is never given back. */
+HV_MUST_CHECK hv_err hv_vm_get_fixed(hv_vm *self, unsigned order, uint64_t *frame);
+/** At rest: is the allocator consistent (A2), and does every frame have one holder or none (A1)? detail says what not.
+ *  strict: all frames that are not free must be held by somebody in the guest. */
+HV_MUST_CHECK bool hv_vm_audit(hv_vm *self, bool strict, char *detail, size_t detail_bytes);
 
 typedef struct hv_vm_outcome {
 	uint64_t mismatches, frees_refused, installs_failed, frames_written, rounds;

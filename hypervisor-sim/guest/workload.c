@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
  * What vCPUs do with memory: fill, free, work, churn. Every frame is written with a key of its owner when it is got and
- * checked before it is given back, so a frame that the host takes while it is owned shows up as a mismatch (H1). */
+ * checked before it is given back, so a frame that the host takes while it is owned shows up as a mismatch (H1). A run
+ * is reached through its held entry, locked, since it may be migrated meanwhile: the key goes with the entry, not with
+ * the frame. */
 #include "guest/hv_vm.h"
 #include "guest/pattern.h"
 
 #include <stdatomic.h>
 
-enum { HELD_ORDER_BITS = 8, WORK_FRAMES_MAX = 8192, CHURN_HELD_MAX = 1024, CHURN_STEPS = 128 };
+enum { WORK_FRAMES_MAX = 8192, CHURN_HELD_MAX = 1024, CHURN_STEPS = 128 };
 
 static void count(_Atomic uint64_t *counter, uint64_t add)
 {
@@ -15,57 +17,75 @@ static void count(_Atomic uint64_t *counter, uint64_t add)
 	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + add, memory_order_relaxed);
 }
 
-static uint64_t key_of(const hv_vcpu *vcpu, uint64_t frame)
-{
-	return hv_mix(vcpu->vm->config.seed ^ (uint64_t)(vcpu->cpu_idx + 1) << 48 ^ frame);
-}
-
 static uint64_t *frame_words(const hv_vcpu *vcpu, uint64_t frame)
 {
 	return (uint64_t *)(void *)(vcpu->vm->memory.base + frame * HV_FRAME_BYTES);
 }
 
-static void run_write(hv_vcpu *vcpu, uint64_t frame, unsigned order)
+/* The keys of all runs that were ever written differ, of all vCPUs: old content is never taken for new. */
+static uint64_t key_next(hv_vcpu *vcpu)
 {
-	for (uint64_t each = frame; each < frame + (UINT64_C(1) << order); each++)
-		hv_pattern_write(frame_words(vcpu, each), key_of(vcpu, each));
-	count(&vcpu->frames_written, UINT64_C(1) << order);
+	uint64_t number = vcpu->n_written++ * (2 * HV_HUGE_FRAMES);
+	return hv_mix(vcpu->vm->config.seed ^ (uint64_t)(vcpu->cpu_idx + 1) << 48) + number;
 }
 
-static void run_check(hv_vcpu *vcpu, uint64_t frame, unsigned order)
+static void run_write(hv_vcpu *vcpu, hv_run run, uint64_t key)
+{
+	for (uint64_t each = 0; each < UINT64_C(1) << run.order; each++)
+		hv_pattern_write(frame_words(vcpu, run.frame + each), hv_mix(key + each));
+	count(&vcpu->frames_written, UINT64_C(1) << run.order);
+}
+
+static void run_check(hv_vcpu *vcpu, hv_run run, uint64_t key)
 {
 	uint64_t wrong = 0;
-	for (uint64_t each = frame; each < frame + (UINT64_C(1) << order); each++)
-		wrong += !hv_pattern_check(frame_words(vcpu, each), key_of(vcpu, each));
+	for (uint64_t each = 0; each < UINT64_C(1) << run.order; each++)
+		wrong += !hv_pattern_check(frame_words(vcpu, run.frame + each), hv_mix(key + each));
 	if (wrong > 0)
 		count(&vcpu->mismatches, wrong);
+}
+
+static void owner_set(hv_vcpu *vcpu, uint64_t frame, size_t held_idx)
+{
+	hv_owner owner = { HV_OWNER_MOVABLE, vcpu->cpu_idx, held_idx };
+	hv_owner_set(&vcpu->vm->owners, frame, owner);
 }
 
 /* Get a run, write it, hold it. */
 static llfree_err run_get(hv_vcpu *vcpu, unsigned order)
 {
-	uint64_t frame;
+	hv_run run = { 0, order };
 	if (vcpu->n_held == vcpu->max_held)
 		return LLFREE_ERR_NOMEM;
-	llfree_err err = vcpu->vm->config.allocator->get(vcpu, order, &frame);
+	llfree_err err = vcpu->vm->config.allocator->get(vcpu, order, &run.frame);
 	if (err == LLFREE_ERR_INSTALL)
 		count(&vcpu->installs_failed, 1);
 	if (err != LLFREE_OK)
 		return err;
-	run_write(vcpu, frame, order);
-	vcpu->held[vcpu->n_held++] = frame << HELD_ORDER_BITS | order;
+	hv_held *held = &vcpu->held[vcpu->n_held];
+	held->key = key_next(vcpu);
+	hv_held_init(held, run);
+	owner_set(vcpu, run.frame, vcpu->n_held++);
+	run_write(vcpu, run, held->key);
+	hv_held_unlock(held, run);
 	return LLFREE_OK;
 }
 
 /* Check the run at this position, give it back; the last one takes its place. */
 static void run_put(hv_vcpu *vcpu, size_t at)
 {
-	uint64_t entry = vcpu->held[at];
-	vcpu->held[at] = vcpu->held[--vcpu->n_held];
-	unsigned order = entry & ((1u << HELD_ORDER_BITS) - 1);
-	uint64_t frame = entry >> HELD_ORDER_BITS;
-	run_check(vcpu, frame, order);
-	if (vcpu->vm->config.allocator->put(vcpu, order, frame) != LLFREE_OK)
+	hv_held *held = &vcpu->held[at], *last = &vcpu->held[--vcpu->n_held];
+	hv_run run = hv_held_lock(held), moved = run;
+	run_check(vcpu, run, held->key);
+	hv_owner_set(&vcpu->vm->owners, run.frame, (hv_owner){ .kind = HV_OWNER_NONE });
+	if (last != held) {
+		moved = hv_held_lock(last);
+		held->key = last->key;
+		owner_set(vcpu, moved.frame, at);
+		hv_held_unlock(last, (hv_run){ 0 });
+	}
+	hv_held_unlock(held, moved);
+	if (vcpu->vm->config.allocator->put(vcpu, run.order, run.frame) != LLFREE_OK)
 		count(&vcpu->frees_refused, 1);
 }
 
@@ -90,9 +110,12 @@ static void work(hv_vcpu *vcpu)
 	size_t n_runs = vcpu->base_held < WORK_FRAMES_MAX ? vcpu->base_held : WORK_FRAMES_MAX;
 	while (!job_over(vcpu)) {
 		for (size_t at = 0; at < n_runs && (at % 64 != 0 || !job_over(vcpu)); at++) {
-			unsigned order = vcpu->held[at] & ((1u << HELD_ORDER_BITS) - 1);
-			run_check(vcpu, vcpu->held[at] >> HELD_ORDER_BITS, order);
-			run_write(vcpu, vcpu->held[at] >> HELD_ORDER_BITS, order);
+			hv_held *held = &vcpu->held[at];
+			hv_run run = hv_held_lock(held);
+			run_check(vcpu, run, held->key);
+			held->key = key_next(vcpu);
+			run_write(vcpu, run, held->key);
+			hv_held_unlock(held, run);
 		}
 		count(&vcpu->rounds, 1);
 	}
@@ -132,6 +155,14 @@ static void churn(hv_vcpu *vcpu)
 	}
 }
 
+static void drive_device(hv_vcpu *vcpu)
+{
+	while (!job_over(vcpu)) {
+		vcpu->vm->device_round(vcpu->vm->device_context, vcpu);
+		count(&vcpu->rounds, 1);
+	}
+}
+
 void hv_workload_run(hv_vcpu *vcpu, hv_job job, uint64_t fill_max_frames)
 {
 	switch (job) {
@@ -146,6 +177,9 @@ void hv_workload_run(hv_vcpu *vcpu, hv_job job, uint64_t fill_max_frames)
 		break;
 	case HV_JOB_CHURN:
 		churn(vcpu);
+		break;
+	case HV_JOB_DEVICE:
+		drive_device(vcpu);
 		break;
 	case HV_JOB_IDLE:
 	case HV_JOB_QUIT:

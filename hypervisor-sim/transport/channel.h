@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A channel: everything that a driver in the guest and its host share besides guest memory: a page of registers (the
+ * configuration space of a virtio device) and doorbells, which are event counters (eventfd): one to the host and one
+ * to the guest for each ring, one each way for the registers. No pointers in the page; each side reads what the other
+ * wrote as a number to be checked. */
+#ifndef HV_CHANNEL_H
+#define HV_CHANNEL_H
+
+#include "base/hv_base.h"
+
+enum { HV_CHANNEL_RINGS_MAX = 2, HV_CHANNEL_RING_SIZE = 128 };
+
+typedef struct hv_channel_registers {
+	/* written by the host */
+	_Atomic uint64_t target_bytes;  /**< what the guest shall hand over (balloon) or keep (virtio-mem) */
+	_Atomic uint32_t target_number; /**< a new one for each target */
+	_Atomic uint32_t reporting;     /**< 1 = the host wants reports of free memory */
+	/* written by the guest */
+	_Atomic uint32_t settled_number; /**< of the target that the guest is done with, reached or not */
+	_Atomic uint32_t pass_number;    /**< of reports: odd while a pass runs */
+	_Atomic uint32_t ready;          /**< 1 = the rings stand */
+	struct {
+		_Atomic uint64_t address;
+		_Atomic uint32_t size;
+	} rings[HV_CHANNEL_RINGS_MAX];
+} hv_channel_registers;
+
+typedef struct hv_channel {
+	hv_channel_registers *registers;
+	int to_host[HV_CHANNEL_RINGS_MAX], to_guest[HV_CHANNEL_RINGS_MAX];
+	int changed_by_guest, changed_by_host; /**< of the registers */
+} hv_channel;
+
+/** @return HV_OK; HV_ERR_SYSTEM (nothing stays behind) */
+HV_MUST_CHECK hv_err hv_channel_create(hv_channel *self);
+/** Both ends must be gone. Idempotent. */
+void hv_channel_destroy(hv_channel *self);
+
+/** A doorbell that works by itself, for stopping a thread. @return -1 on error */
+int hv_bell_create(void);
+void hv_bell_ring(int bell);
+/** Forget the rings so far. */
+void hv_bell_clear(int bell);
+/** Wait until the bell has rung, and clear it. A ring of stop ends the wait too, and is not cleared.
+ *  @return false when stop has rung, or after timeout_ns */
+HV_MUST_CHECK bool hv_bell_wait(int bell, int stop, uint64_t timeout_ns);
+
+#endif
