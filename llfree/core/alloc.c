@@ -122,8 +122,11 @@ static bool take_huge_here(const llfree_t *self, llfree_slot *slot, llf_run *run
 	    !llf_u64_cas_acqrel(&slot->reservation, &word, res_make(word, row, res_free(word) - LLFREE_HUGE_FRAMES)))
 		return false;
 	*run = (llf_run){ .row = row, .k_frames = LLFREE_HUGE_FRAMES };
-	if (LLF_LIKELY(llf_lower_take_huge(self, run)))
+	if (LLF_LIKELY(llf_lower_take_huge(self, run))) {
+		/* The rows that the next get will fill; a hint never faults, also beyond the end. */
+		__builtin_prefetch(self->rows + row + LLFREE_HUGE_ROWS, 1);
 		return true;
+	}
 	llf_upper_give(self, slot, llf_tree_of_row(row), LLFREE_HUGE_FRAMES);
 	return false;
 }
@@ -198,12 +201,12 @@ static inline llfree_err get(const llfree_t *self, llfree_request request, want 
 	return LLF_UNLIKELY(run->evicted) ? llf_install_run(self, slot, run, w.order) : LLFREE_OK;
 }
 
-LLF_NOINLINE llfree_err llf_get_loose(const llfree_t *self, llfree_request request, unsigned width, unsigned max_frames, llf_run *run)
+llfree_err llf_get_loose(const llfree_t *self, llfree_request request, unsigned width, unsigned max_frames, llf_run *run)
 {
 	return get(self, request, (want){ 0, width, max_frames }, run);
 }
 
-LLF_NOINLINE llfree_err llf_get_run(const llfree_t *self, llfree_request request, llf_run *run)
+llfree_err llf_get_run(const llfree_t *self, llfree_request request, llf_run *run)
 {
 	return get(self, request, (want){ request.order, 0, 0 }, run);
 }
