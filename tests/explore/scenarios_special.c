@@ -188,9 +188,37 @@ static void synchronisations(t_scenario_fn visit, unsigned scale)
 				setup[1] = (t_op){ .kind = T_GIVE, .order = 8, .offset = 0, .other = 1 };
 				scenario.n_setup[0] += 2;
 				t_scenario_add(&scenario, &others[j].atom, 0);
-				(void)snprintf(scenario.name, sizeof(scenario.name), "sync/%s/get%u+%s", exact ? "exact" : "fast",
-					       orders[i], others[j].name);
+				(void)snprintf(scenario.name, sizeof(scenario.name), "sync/%s/get%u+%s",
+					       exact ? "exact" : "fast", orders[i], others[j].name);
 				visit(&scenario, exact ? "sync/exact" : "sync/fast", &budget);
+			}
+		}
+	}
+}
+
+/* 40 free frames in the first child, 32 of them in one half row, and more elsewhere: a get of loose frames sees more
+ * bits than the child has count left for it. */
+static void scarce_children(t_scenario_fn visit, unsigned scale)
+{
+	static const char *const names[] = { "get0",      "get0-put0",  "get0-get0",  "get3",      "at3",
+					     "get-batch", "handle-get", "drain-slot", "drain-all", "hard-last" };
+	t_budget budget = { 3, 2500 * (uint64_t)scale, 100 * (uint64_t)scale };
+	for (unsigned exact = 0; exact < 2; exact++) {
+		for (unsigned i = 0; i < 5; i++) {
+			for (unsigned j = i; j < sizeof(names) / sizeof(names[0]); j++) {
+				for (unsigned cpu = 0; cpu < 2; cpu++) {
+					t_scenario scenario;
+					t_scenario_begin(&scenario, exact, 1);
+					t_scenario_add(&scenario, atom_or_die(names[i]), 0);
+					t_scenario_add(&scenario, atom_or_die(names[j]), cpu);
+					for (unsigned row = 1; row < LLFREE_HUGE_ROWS; row++)
+						scenario.bystander[scenario.n_bystander++] = get_at(6, row * 64);
+					scenario.bystander[scenario.n_bystander++] = get_at(4, 48);
+					scenario.bystander[scenario.n_bystander++] = get_at(3, 40);
+					(void)snprintf(scenario.name, sizeof(scenario.name), "scarce/%s/%s+%s/cpu%u",
+						       exact ? "exact" : "fast", names[i], names[j], cpu);
+					visit(&scenario, exact ? "scarce/exact" : "scarce/fast", &budget);
+				}
 			}
 		}
 	}
@@ -342,6 +370,7 @@ void t_each_special(t_scenario_fn visit, unsigned scale)
 	shared_huge(visit, scale);
 	raced_puts(visit, scale);
 	synchronisations(visit, scale);
+	scarce_children(visit, scale);
 	failing_installs(visit, scale);
 	classes(visit, scale);
 	triples(visit, scale);

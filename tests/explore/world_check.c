@@ -59,8 +59,8 @@ static uint64_t check_frames(void)
 		uint64_t expected = expected_free(row), shown = shown_free(row);
 		n_free += (uint64_t)__builtin_popcountll(shown);
 		if (shown & ~expected)
-			t_fail("A1: frames %#llx of row %llu are owned, but free", (unsigned long long)(shown & ~expected),
-			       (unsigned long long)row);
+			t_fail("A1: frames %#llx of row %llu are owned, but free",
+			       (unsigned long long)(shown & ~expected), (unsigned long long)row);
 		if (expected & ~shown)
 			t_fail("A3: frames %#llx of row %llu are owned by nobody, but not free",
 			       (unsigned long long)(expected & ~shown), (unsigned long long)row);

@@ -2,8 +2,8 @@
  *
  * H4: a guest that changes the very word that the host is about to read or to compare, each time. The scheduling point
  * before each atomic operation of the core stands for the guest's other CPU. Every host operation must end after a
- * bounded number of steps, whatever it finds, inside the region. The drains of llfree.h are lock-free, not bounded: there
- * the guest stops after a while. usage: hostile_racing [ROUNDS [SEED]] */
+ * bounded number of steps, whatever it finds, inside the region. The drains of llfree.h are lock-free, not bounded:
+ * there the guest stops after a while. usage: hostile_racing [ROUNDS [SEED]] */
 #include <llfree/host.h>
 #include <llfree/llfree.h>
 
