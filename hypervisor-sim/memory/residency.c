@@ -111,6 +111,19 @@ static hv_err look_mincore(const hv_memory *memory, hv_residency_map *map)
 	return HV_OK;
 }
 
+uint64_t hv_pinned_bytes(void)
+{
+	FILE *file = fopen("/proc/self/status", "re");
+	if (file == NULL)
+		return 0;
+	uint64_t kib = 0;
+	char line[256];
+	while (fgets(line, sizeof(line), file) != NULL && sscanf(line, "VmPin: %" SCNu64, &kib) != 1)
+		;
+	fclose(file);
+	return kib << 10;
+}
+
 bool hv_residency_scan_known(void)
 {
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
