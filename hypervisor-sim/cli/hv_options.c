@@ -23,7 +23,13 @@ enum {
 	KEY_ORDER,
 	KEY_SEED,
 	KEY_PERIOD,
-	KEY_TIMEOUT
+	KEY_TIMEOUT,
+	KEY_ALLOCATOR,
+	KEY_REPORT_ORDER,
+	KEY_REPORT_DELAY,
+	KEY_REPORT_BATCH,
+	KEY_BLOCK,
+	KEY_SLOW
 };
 
 static const struct argp_option option_table[] = {
@@ -38,6 +44,16 @@ static const struct argp_option option_table[] = {
 	{ "batch", KEY_BATCH, "N", 0, "Huge frames discarded together, 1 to 1024 (default 256)", 0 },
 	{ "order", KEY_ORDER, "N", 0, "Order that the guest allocates its memory in, 0 to 9 (default 0)", 0 },
 	{ "period", KEY_PERIOD, "MS", 0, "Period of automatic techniques, in milliseconds", 0 },
+	{ "allocator", KEY_ALLOCATOR, "NAME", 0, "Guest allocator (default: the technique's own); see hvsim list", 0 },
+	{ "report-order", KEY_REPORT_ORDER, "N", 0,
+	  "base-auto: order of the smallest block reported, 0 to 10 (default 9)", 0 },
+	{ "report-delay", KEY_REPORT_DELAY, "MS", 0,
+	  "base-auto, huge-auto: from a free to the report, in milliseconds (default 2000; inflate: 20)", 0 },
+	{ "report-batch", KEY_REPORT_BATCH, "N", 0, "base-auto, huge-auto: blocks per report, 1 to 64 (default 32)",
+	  0 },
+	{ "block", KEY_BLOCK, "SIZE", 0, "virtio-mem: plugged and unplugged at once, 2M or 4M (default 2M)", 0 },
+	{ "slow-limit", KEY_SLOW, "SIZE", 0,
+	  "Techniques that move less than 2 MiB at once move only this much (default 1G)", 0 },
 	{ "install-timeout", KEY_TIMEOUT, "MS", 0, "How long a vCPU waits for the host (default 5000)", 0 },
 	{ "seed", KEY_SEED, "N", 0, "Seed of all that is random (default 1)", 0 },
 	{ "json", KEY_JSON, "FILE", 0, "Write the results here; the file must not exist", 0 },
@@ -54,7 +70,12 @@ hv_options hv_options_default(void)
 			     .vcpus = cpus > 1 ? cpus - 1 : 1,
 			     .batch_huge = 256,
 			     .seed = 1,
-			     .timeout_ms = 5000 };
+			     .timeout_ms = 5000,
+			     .block_bytes = HV_HUGE_BYTES,
+			     .slow_bytes = UINT64_C(1) << 30,
+			     .report_order = LLFREE_HUGE_ORDER,
+			     .report_delay_ms = UINT64_MAX,
+			     .report_batch = 32 };
 }
 
 static uint64_t number(const struct argp_state *state, const char *name, const char *text, uint64_t low, uint64_t high)
@@ -77,10 +98,40 @@ static uint64_t bytes(const struct argp_state *state, const char *name, const ch
 	return value;
 }
 
+/* Options that single techniques know. */
+static error_t parse_tuning(int key, char *text, struct argp_state *state)
+{
+	hv_options *options = state->input;
+	switch (key) {
+	case KEY_REPORT_ORDER:
+		options->report_order = number(state, "report-order", text, 0, 10);
+		return 0;
+	case KEY_REPORT_DELAY:
+		options->report_delay_ms = number(state, "report-delay", text, 0, 3600000);
+		return 0;
+	case KEY_REPORT_BATCH:
+		options->report_batch = number(state, "report-batch", text, 1, HV_RING_SEGMENTS_MAX);
+		return 0;
+	case KEY_BLOCK:
+		options->block_bytes = bytes(state, "block", text);
+		if (options->block_bytes > 2 * (uint64_t)HV_HUGE_BYTES)
+			argp_error(state, "--block is '%s'; allowed: 2M or 4M", text);
+		return 0;
+	case KEY_SLOW:
+		options->slow_bytes = bytes(state, "slow-limit", text);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
 static error_t parse(int key, char *text, struct argp_state *state)
 {
 	hv_options *options = state->input;
 	switch (key) {
+	case KEY_ALLOCATOR:
+		options->allocator = text;
+		return 0;
 	case KEY_TECHNIQUE:
 		options->technique = text;
 		return 0;
@@ -118,11 +169,32 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		options->seed = number(state, "seed", text, 0, UINT32_MAX);
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return parse_tuning(key, text, state);
 	}
 }
 
 const struct argp hv_options_argp = { .options = option_table, .parser = parse };
+
+hv_tuning hv_options_tuning(const hv_options *options, uint64_t default_delay_ms)
+{
+	uint64_t delay_ms = options->report_delay_ms != UINT64_MAX ? options->report_delay_ms : default_delay_ms;
+	return (hv_tuning){ .report_order = (unsigned)options->report_order,
+			    .report_delay_ns = delay_ms * 1000000,
+			    .report_batch = (uint32_t)options->report_batch,
+			    .block_bytes = options->block_bytes };
+}
+
+const hv_guest_allocator *hv_options_allocator(const hv_options *options, const hv_technique *technique, char *why,
+					       size_t why_bytes)
+{
+	const hv_guest_allocator *allocator =
+		hv_guest_allocator_find(options->allocator != NULL ? options->allocator : technique->allocator);
+	if (allocator == NULL || !technique->shared_state || allocator->shared_state)
+		return allocator;
+	snprintf(why, why_bytes, "it reads and writes the allocator's state, and that of %s is private to the guest",
+		 allocator->name);
+	return NULL;
+}
 
 bool hv_options_wants(const char *list, const char *name)
 {
@@ -141,6 +213,11 @@ bool hv_options_wants(const char *list, const char *name)
 static const char *technique_name(size_t idx)
 {
 	return hv_techniques[idx] != NULL ? hv_techniques[idx]->name : NULL;
+}
+
+static const char *allocator_name(size_t idx)
+{
+	return hv_guest_allocators[idx] != NULL ? hv_guest_allocators[idx]->name : NULL;
 }
 
 static const char *backing_name(size_t idx)
@@ -175,6 +252,9 @@ void hv_options_check(const hv_options *options, const struct argp_state *state)
 	char asked[32], allowed[32];
 	names_check(state, "technique", options->technique, technique_name);
 	names_check(state, "backing", options->backing, backing_name);
+	if (options->allocator != NULL && hv_guest_allocator_find(options->allocator) == NULL)
+		names_check(state, "allocator", strcmp(options->allocator, "all") != 0 ? options->allocator : "",
+			    allocator_name);
 	hv_format_bytes(options->memory_bytes, asked, sizeof(asked));
 	uint64_t available_bytes = hv_meminfo_bytes("MemAvailable");
 	if (available_bytes != 0 && options->memory_bytes > available_bytes)

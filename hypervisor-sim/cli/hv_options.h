@@ -14,8 +14,11 @@ enum { HV_EXIT_CHECK = 1, HV_EXIT_USAGE = 2, HV_EXIT_INTERRUPTED = 130 };
 typedef struct hv_options {
 	const char *technique; /**< a name, names separated by commas, or "all" */
 	const char *backing;   /**< likewise */
+	const char *allocator; /**< of the guest; NULL = the technique's own */
 	const char *json;      /**< NULL = none */
 	uint64_t memory_bytes, target_bytes;
+	uint64_t block_bytes, slow_bytes;
+	uint64_t report_order, report_delay_ms, report_batch; /**< delay: UINT64_MAX = the scenario's default */
 	uint64_t iterations, vcpus, batch_huge, fill_order, seed, period_ms, timeout_ms;
 } hv_options;
 
@@ -25,6 +28,12 @@ hv_options hv_options_default(void);
 
 /** Check everything that no single option can; ends the program with a usage error. */
 void hv_options_check(const hv_options *options, const struct argp_state *state);
+
+/** What the drivers of the guest are told. */
+hv_tuning hv_options_tuning(const hv_options *options, uint64_t default_delay_ms);
+/** The guest allocator for a technique. @return NULL with the reason in why: they do not go together */
+const hv_guest_allocator *hv_options_allocator(const hv_options *options, const hv_technique *technique, char *why,
+					       size_t why_bytes);
 
 /** Is this technique, or backing, among those asked for? */
 bool hv_options_wants(const char *list, const char *name);

@@ -42,6 +42,32 @@ hv_err hv_host_discard(hv_host *self, const uint64_t *huge_idx, size_t n_huge, b
 	return err;
 }
 
+static hv_err discard_huge(hv_host *self, uint64_t first_huge, uint64_t n_huge)
+{
+	uint64_t huge_idx[HV_DISCARD_MAX];
+	bool failed[HV_DISCARD_MAX];
+	hv_err err = HV_OK;
+	while (n_huge > 0 && err == HV_OK) {
+		size_t n_now = n_huge < HV_DISCARD_MAX ? (size_t)n_huge : HV_DISCARD_MAX;
+		for (size_t pos = 0; pos < n_now; pos++)
+			huge_idx[pos] = first_huge + pos;
+		err = hv_host_discard(self, huge_idx, n_now, failed);
+		first_huge += n_now;
+		n_huge -= n_now;
+	}
+	return err;
+}
+
+hv_err hv_host_discard_range(hv_host *self, uint64_t first_frame, uint64_t n_frames)
+{
+	if (first_frame % HV_HUGE_FRAMES == 0 && n_frames % HV_HUGE_FRAMES == 0)
+		return discard_huge(self, first_frame / HV_HUGE_FRAMES, n_frames / HV_HUGE_FRAMES);
+	uint64_t calls = 0;
+	hv_err err = hv_discard_frames(&self->memory, first_frame, n_frames, &calls);
+	atomic_fetch_add_explicit(&self->counters.discard_calls, calls, memory_order_relaxed);
+	return err;
+}
+
 hv_err hv_host_populate(hv_host *self, uint64_t huge_idx)
 {
 	hv_err err = hv_populate(hv_memory_huge(&self->memory, huge_idx), HV_HUGE_BYTES);

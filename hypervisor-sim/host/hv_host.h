@@ -36,7 +36,8 @@ typedef struct hv_host {
 	hv_discarder discarder;
 	uint32_t batch_huge;
 	const hv_device *device; /**< follows every move of memory; NULL = none, or one that keeps all it has pinned */
-	_Atomic(const char *) fault; /**< why the VM was stopped; NULL = it runs */
+	struct hv_channel_service *channel; /**< of a technique whose guest has a driver; NULL = none */
+	_Atomic(const char *) fault;        /**< why the VM was stopped; NULL = it runs */
 	hv_host_counters counters;
 } hv_host;
 
@@ -49,11 +50,14 @@ void hv_host_set_discard(hv_host *self, hv_discard_way way, uint32_t batch_huge)
 /** Have a device unmap before discards and map at installs. Before the guest runs; the device outlives the host. */
 void hv_host_set_device(hv_host *self, const hv_device *device);
 
-/* Memory itself (host_memory.c): every technique goes through these two, for frames whose transition it owns. */
+/* Memory itself (host_memory.c): every technique goes through these, for frames whose transition it owns. */
 
 /** Huge frames go back to the kernel: DMA unmapped, in-flight transfers waited for, discarded. What fails is mapped
  *  again. huge_idx, failed: as hv_discard(). @return HV_OK; HV_ERR_DISCARD */
 HV_MUST_CHECK hv_err hv_host_discard(hv_host *self, const uint64_t *huge_idx, size_t n_huge, bool *failed);
+/** The same for a run of frames, by one call: huge frames if it consists of them, else single frames. Those a device
+ *  keeps mapped, as it must for the techniques that discard them. Issues no batch. @return HV_OK; HV_ERR_DISCARD */
+HV_MUST_CHECK hv_err hv_host_discard_range(hv_host *self, uint64_t first_frame, uint64_t n_frames);
 /** Memory for a huge frame: populated, then DMA mapped. On error it has none. @return HV_OK; HV_ERR_SYSTEM */
 HV_MUST_CHECK hv_err hv_host_populate(hv_host *self, uint64_t huge_idx);
 

@@ -16,15 +16,15 @@ const hv_policy *hv_policy_find(const char *name)
 	return NULL;
 }
 
-static hv_err technique_run(const hv_monitor *self, hv_command command, uint64_t limit_bytes, uint64_t *moved_huge)
+static hv_err technique_run(const hv_monitor *self, hv_command command, uint64_t limit_bytes, uint64_t *moved_bytes)
 {
 	const hv_host_half *half = self->technique->host;
 	if (command == HV_COMMAND_SHRINK && half->shrink != NULL)
-		return half->shrink(self->host, limit_bytes, moved_huge);
+		return half->shrink(self->host, limit_bytes, moved_bytes);
 	if (command == HV_COMMAND_GROW && half->grow != NULL)
-		return half->grow(self->host, limit_bytes, moved_huge);
+		return half->grow(self->host, limit_bytes, moved_bytes);
 	if (command == HV_COMMAND_PASS && half->pass != NULL)
-		return half->pass(self->host, moved_huge);
+		return half->pass(self->host, moved_bytes);
 	return HV_ERR_INVAL;
 }
 
@@ -36,8 +36,11 @@ static hv_move run_unlocked(hv_monitor *self, hv_command command, uint64_t limit
 	pthread_mutex_unlock(&self->lock);
 	uint64_t calls_before = atomic_load(calls);
 	uint64_t begin_ns = hv_now_ns();
-	move.err = technique_run(self, command, limit_bytes, &move.huge);
+	move.err = technique_run(self, command, limit_bytes, &move.bytes);
 	move.elapsed_ns = hv_now_ns() - begin_ns;
+	move.huge = move.bytes >> HV_HUGE_SHIFT;
+	if (command == HV_COMMAND_PASS && self->technique->host->pass_ns != NULL)
+		move.elapsed_ns = self->technique->host->pass_ns(self->host);
 	move.discard_calls = atomic_load(calls) - calls_before;
 	pthread_mutex_lock(&self->lock);
 	return move;

@@ -14,7 +14,8 @@
 /** What one command or pass did. */
 typedef struct hv_move {
 	hv_err err;
-	uint64_t huge; /**< huge frames that changed hands */
+	uint64_t bytes; /**< that changed hands */
+	uint64_t huge;  /**< whole huge frames of these */
 	uint64_t elapsed_ns;
 	uint64_t discard_calls;
 } hv_move;

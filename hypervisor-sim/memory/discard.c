@@ -177,3 +177,15 @@ hv_err hv_discard(const hv_discarder *self, const hv_memory *memory, const uint6
 			return HV_ERR_DISCARD;
 	return HV_OK;
 }
+
+hv_err hv_discard_frames(const hv_memory *memory, uint64_t first_frame, uint64_t n_frames, uint64_t *calls)
+{
+	struct iovec iov = { memory->base + first_frame * HV_FRAME_BYTES, n_frames * HV_FRAME_BYTES };
+	discard_range range = { 0, 1 };
+	bool failed = false;
+	if (memory->backing->discard == HV_DISCARD_DONTNEED)
+		advise_each(&iov, &range, 1, &failed, calls);
+	else
+		punch_each(memory, &iov, &range, 1, &failed, calls);
+	return failed ? HV_ERR_DISCARD : HV_OK;
+}

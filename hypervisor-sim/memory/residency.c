@@ -29,8 +29,20 @@ enum { SCAN_PRESENT = 1 << 3, SCAN_SWAPPED = 1 << 4, SCAN_ZERO_PAGE = 1 << 5, SC
 #define SCAN_IOCTL _IOWR('f', 16, scan_arg)
 _Static_assert(sizeof(scan_arg) == 96 && sizeof(scan_region) == 24, "layout of the kernel");
 
+enum { HUGE_WORDS = HV_HUGE_FRAMES / 64 };
+
+static void bits_add(hv_residency_map *map, uint64_t first_frame, uint64_t end_frame)
+{
+	for (uint64_t frame = first_frame; frame < end_frame;) {
+		uint64_t shift = frame % 64, n_here = 64 - shift < end_frame - frame ? 64 - shift : end_frame - frame;
+		map->frame_words[frame / 64] |= (n_here == 64 ? UINT64_MAX : (UINT64_C(1) << n_here) - 1) << shift;
+		frame += n_here;
+	}
+}
+
 static void map_add(hv_residency_map *map, uint64_t first_frame, uint64_t end_frame, bool huge)
 {
+	bits_add(map, first_frame, end_frame);
 	for (uint64_t frame = first_frame; frame < end_frame;) {
 		uint64_t huge_idx = frame / HV_HUGE_FRAMES;
 		uint64_t stop = (huge_idx + 1) * HV_HUGE_FRAMES;
@@ -102,8 +114,11 @@ static hv_err look_mincore(const hv_memory *memory, hv_residency_map *map)
 		if (mincore(hv_memory_huge(memory, huge_idx), HV_HUGE_BYTES, present) != 0)
 			return HV_ERR_SYSTEM;
 		unsigned n_frames = 0;
-		for (unsigned frame = 0; frame < HV_HUGE_FRAMES; frame++)
+		for (unsigned frame = 0; frame < HV_HUGE_FRAMES; frame++) {
 			n_frames += present[frame] & 1u;
+			if (present[frame] & 1u)
+				bits_add(map, huge_idx * HV_HUGE_FRAMES + frame, huge_idx * HV_HUGE_FRAMES + frame + 1);
+		}
 		map->resident_frames[huge_idx] = (uint16_t)n_frames;
 		map->resident_bytes += (uint64_t)n_frames * HV_FRAME_BYTES;
 	}
@@ -173,13 +188,19 @@ hv_err hv_residency_map_create(hv_residency_map *map, uint64_t huge_count)
 {
 	*map = (hv_residency_map){ .huge_count = huge_count };
 	map->resident_frames = calloc(huge_count, sizeof(*map->resident_frames));
-	return map->resident_frames != NULL ? HV_OK : HV_ERR_SYSTEM;
+	map->frame_words = calloc(huge_count * HUGE_WORDS, sizeof(*map->frame_words));
+	if (map->resident_frames != NULL && map->frame_words != NULL)
+		return HV_OK;
+	hv_residency_map_destroy(map);
+	return HV_ERR_SYSTEM;
 }
 
 void hv_residency_map_destroy(hv_residency_map *map)
 {
 	free(map->resident_frames);
+	free(map->frame_words);
 	map->resident_frames = NULL;
+	map->frame_words = NULL;
 }
 
 hv_err hv_residency_look(const hv_residency *self, const hv_memory *memory, hv_residency_map *map)
@@ -187,6 +208,7 @@ hv_err hv_residency_look(const hv_residency *self, const hv_memory *memory, hv_r
 	if (map->huge_count != memory->huge_count)
 		return HV_ERR_INVAL;
 	memset(map->resident_frames, 0, map->huge_count * sizeof(*map->resident_frames));
+	memset(map->frame_words, 0, map->huge_count * HUGE_WORDS * sizeof(*map->frame_words));
 	map->resident_bytes = map->huge_page_bytes = 0;
 	return self->way == HV_RESIDENCY_PAGEMAP_SCAN ? look_scan(self, memory, map) : look_mincore(memory, map);
 }

@@ -16,9 +16,10 @@ typedef struct hv_residency {
 	int pagemap_fd;
 } hv_residency;
 
-/** What was seen, one number per huge frame. */
+/** What was seen, one number per huge frame, one bit per frame. */
 typedef struct hv_residency_map {
 	uint16_t *resident_frames; /**< 0..512 each */
+	uint64_t *frame_words;     /**< one bit per 4 KiB frame, eight words per huge frame */
 	uint64_t huge_count;
 	uint64_t resident_bytes;
 	uint64_t huge_page_bytes; /**< of these, in 2 MiB pages */

@@ -116,6 +116,7 @@ static cJSON *row_json(const hv_row *row, const hv_summary *summary)
 		cJSON_AddNumberToObject(object, "bytes_freed", (double)row->bytes_freed);
 	add_text(object, "proof", row->proof);
 	add_text(object, "discard", row->discard);
+	add_text(object, "note", row->note);
 	return object;
 }
 
@@ -145,9 +146,10 @@ static void row_show(hv_result *self, const hv_row *row, const hv_summary *summa
 		hv_format_bytes(row->bytes_moved, moved, sizeof(moved));
 	if (row->has_bytes_freed)
 		hv_format_bytes(row->bytes_freed, freed, sizeof(freed));
-	printf("%-14s %-9s %-22s %8s %8s %8s %8s  %s%-*s %9s %9s  %s\n", row->technique, row->backing, row->phase,
+	printf("%-14s %-9s %-22s %8s %8s %8s %8s  %s%-*s %9s %9s  %s%s%s\n", row->technique, row->backing, row->phase,
 	       median, low, high, first, is_ns ? "us/" : "", is_ns ? 5 : 8, row->unit + (is_ns ? 3 : 0), moved, freed,
-	       row->discard != NULL ? row->discard : "");
+	       row->discard != NULL ? row->discard : "", row->discard != NULL && row->note != NULL ? "; " : "",
+	       row->note != NULL ? row->note : "");
 	fflush(stdout);
 }
 

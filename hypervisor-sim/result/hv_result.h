@@ -24,6 +24,7 @@ typedef struct hv_row {
 	uint64_t bytes_moved, bytes_freed; /**< sums over all samples */
 	const char *proof;
 	const char *discard; /**< which calls gave the memory back */
+	const char *note;    /**< how this row differs from its neighbours */
 } hv_row;
 
 /** Begin a result. @param path  NULL: none  @return HV_OK; HV_ERR_EXISTS; HV_ERR_SYSTEM (errno) */

@@ -13,7 +13,8 @@ static hv_err host_open(hv_rig *self)
 {
 	hv_host_config config = { .view = self->vm.arena.allocator,
 				  .memory = self->vm.memory,
-				  .discard = self->config.discard,
+				  .discard = self->config.technique->guest->drive != NULL ? HV_DISCARD_COALESCED
+											  : self->config.discard,
 				  .batch_huge = self->config.batch_huge };
 	if (!self->config.one_mapping) {
 		llfree_err err = llfree_arena_attach(&self->host_arena, self->vm.arena.region_fd, -1);
@@ -34,13 +35,33 @@ static hv_err oracle_open(hv_rig *self)
 	if (err == HV_OK)
 		err = hv_residency_map_create(&self->after, huge_count);
 	self->r_before = calloc(huge_count, 1);
-	return err == HV_OK && self->r_before == NULL ? HV_ERR_SYSTEM : err;
+	self->out_before = calloc(huge_count * HV_LEDGER_HUGE_WORDS, sizeof(*self->out_before));
+	return err == HV_OK && (self->r_before == NULL || self->out_before == NULL) ? HV_ERR_SYSTEM : err;
+}
+
+static hv_err channel_open(hv_rig *self)
+{
+	const hv_technique *technique = self->config.technique;
+	if (technique->guest->drive == NULL)
+		return HV_OK;
+	hv_err err = hv_channel_create(&self->channel);
+	if (err == HV_OK)
+		err = hv_channel_service_start(&self->channel_service, &self->host, &self->channel,
+					       technique->guest->n_rings, technique->host->element);
+	self->channel_service.block_bytes = self->vm.config.tuning.block_bytes;
+	return err;
 }
 
 static hv_err guest_attach(hv_rig *self)
 {
-	for (uint32_t idx = 0; idx < self->config.vm.n_vcpus; idx++) {
-		hv_err err = self->config.technique->guest->attach(&self->vm.vcpus[idx]);
+	const hv_guest_half *half = self->config.technique->guest;
+	hv_err driver_err = HV_OK;
+	if (half->drive != NULL)
+		driver_err = hv_driver_create(&self->vm, &self->channel, half->n_rings, half->drive);
+	if (driver_err != HV_OK)
+		return driver_err;
+	for (uint32_t idx = 0; half->attach != NULL && idx < self->config.vm.n_vcpus; idx++) {
+		hv_err err = half->attach(&self->vm.vcpus[idx]);
 		if (err != HV_OK)
 			return err;
 	}
@@ -53,8 +74,12 @@ hv_err hv_rig_create(hv_rig *self, const hv_rig_config *config, const char **fai
 	self->config = *config;
 	self->residency.pagemap_fd = -1;
 	self->host.discarder.pidfd_owned = false;
+	self->config.vm.tuning.reports = config->technique->guest->reports;
+	*failed_step = "an allocator that the technique can work on";
+	if (config->technique->shared_state && !config->vm.allocator->shared_state)
+		return HV_ERR_INVAL;
 	*failed_step = "memory and allocator of the VM";
-	hv_err err = hv_vm_create(&self->vm, &config->vm);
+	hv_err err = hv_vm_create(&self->vm, &self->config.vm);
 	if (err != HV_OK)
 		return err;
 	*failed_step = "the host's view of the VM";
@@ -67,6 +92,8 @@ hv_err hv_rig_create(hv_rig *self, const hv_rig_config *config, const char **fai
 		*failed_step = "the threads of the host";
 		err = hv_install_service_start(&self->service, &self->host, self->vm.ports, config->vm.n_vcpus);
 	}
+	if (err == HV_OK)
+		err = channel_open(self);
 	if (err == HV_OK)
 		err = hv_monitor_start(&self->monitor, &self->host, config->technique, config->policy,
 				       config->period_ns);
@@ -82,9 +109,11 @@ hv_err hv_rig_create(hv_rig *self, const hv_rig_config *config, const char **fai
 void hv_rig_destroy(hv_rig *self)
 {
 	/* the service outlives the guest's last get, and the monitor its last command */
+	hv_channel_service_leave(&self->channel_service);
 	hv_monitor_stop(&self->monitor);
 	hv_vm_stop(&self->vm);
 	hv_install_service_stop(&self->service);
+	hv_channel_service_stop(&self->channel_service);
 	hv_host_close(&self->host);
 	if (self->host_attached)
 		llfree_arena_destroy(&self->host_arena);
@@ -92,32 +121,60 @@ void hv_rig_destroy(hv_rig *self)
 	hv_residency_map_destroy(&self->after);
 	hv_residency_close(&self->residency);
 	free(self->r_before);
+	free(self->out_before);
 	hv_vm_destroy(&self->vm);
+	hv_channel_destroy(&self->channel);
+}
+
+static uint64_t out_word(const hv_rig *self, uint64_t word_idx)
+{
+	const hv_channel_service *channel = self->host.channel;
+	return channel != NULL ? hv_ledger_word(&channel->ledger, word_idx) : 0;
+}
+
+static void record_look(hv_rig *self)
+{
+	uint64_t huge_count = self->host.frames.huge_count;
+	for (uint64_t idx = 0; idx < huge_count; idx++)
+		self->r_before[idx] = (uint8_t)hv_frames_state(&self->host.frames, idx);
+	/* what was reported before is the guest's: a pass begins with nothing out */
+	for (uint64_t idx = 0; idx < huge_count * HV_LEDGER_HUGE_WORDS; idx++)
+		self->out_before[idx] = self->config.technique->automatic ? 0 : out_word(self, idx);
 }
 
 static void proof_compare(hv_rig *self, hv_proof *proof)
 {
 	for (uint64_t idx = 0; idx < self->host.frames.huge_count; idx++) {
 		hv_r then = (hv_r)self->r_before[idx], now = hv_frames_state(&self->host.frames, idx);
-		uint64_t before_bytes = (uint64_t)self->before.resident_frames[idx] * HV_FRAME_BYTES;
-		uint64_t after_bytes = (uint64_t)self->after.resident_frames[idx] * HV_FRAME_BYTES;
-		bool evicted = now == HV_R_SOFT || now == HV_R_HARD;
-		if (evicted && now != then) {
-			proof->bytes_moved += HV_HUGE_BYTES;
-			proof->bytes_resident += before_bytes;
-			proof->still_resident += after_bytes != 0;
+		bool evicted = now == HV_R_SOFT || now == HV_R_HARD, still = false;
+		for (unsigned word = 0; word < HV_LEDGER_HUGE_WORDS; word++) {
+			uint64_t at = idx * HV_LEDGER_HUGE_WORDS + word;
+			uint64_t before = self->before.frame_words[at], after = self->after.frame_words[at];
+			uint64_t moved = out_word(self, at) & ~self->out_before[at];
+			if (evicted && now != then)
+				moved = UINT64_MAX;
+			proof->bytes_moved += (uint64_t)__builtin_popcountll(moved) * HV_FRAME_BYTES;
+			proof->bytes_resident += (uint64_t)__builtin_popcountll(moved & before) * HV_FRAME_BYTES;
+			proof->bytes_freed += (uint64_t)__builtin_popcountll(before & ~after) * HV_FRAME_BYTES;
+			still = still || (moved & after) != 0;
 		}
-		if (before_bytes > after_bytes)
-			proof->bytes_freed += before_bytes - after_bytes;
-		proof->evicted_resident += evicted && after_bytes != 0;
+		proof->still_resident += still;
+		proof->evicted_resident += evicted && self->after.resident_frames[idx] != 0;
 	}
+}
+
+uint64_t hv_rig_out_bytes(const hv_rig *self)
+{
+	const hv_frames *frames = &self->host.frames;
+	uint64_t by_r = (hv_frames_count(frames, HV_R_HARD) + hv_frames_count(frames, HV_R_SOFT)) << HV_HUGE_SHIFT;
+	bool ledger = self->host.channel != NULL && !self->config.technique->automatic;
+	return by_r + (ledger ? hv_ledger_out_bytes(&self->host.channel->ledger) : 0);
 }
 
 hv_proof hv_rig_take(hv_rig *self, uint64_t limit_bytes)
 {
 	hv_proof proof = { .look_err = HV_OK };
-	for (uint64_t idx = 0; idx < self->host.frames.huge_count; idx++)
-		self->r_before[idx] = (uint8_t)hv_frames_state(&self->host.frames, idx);
+	record_look(self);
 	proof.look_err = hv_residency_look(&self->residency, &self->vm.memory, &self->before);
 	proof.move = self->config.technique->automatic ? hv_monitor_next_pass(&self->monitor)
 						       : hv_monitor_do(&self->monitor, HV_COMMAND_SHRINK, limit_bytes);
@@ -131,13 +188,14 @@ hv_proof hv_rig_take(hv_rig *self, uint64_t limit_bytes)
 
 bool hv_proof_holds(const hv_proof *proof, bool touched, char *detail, size_t detail_bytes)
 {
-	uint64_t told_bytes = proof->move.huge << HV_HUGE_SHIFT;
+	uint64_t told_bytes = proof->move.bytes;
 	if (proof->move.err != HV_OK)
 		snprintf(detail, detail_bytes, "reclaim: %s", hv_err_text(proof->move.err));
 	else if (proof->look_err != HV_OK)
 		snprintf(detail, detail_bytes, "the residency oracle failed");
 	else if (proof->bytes_moved != told_bytes)
-		snprintf(detail, detail_bytes, "the technique tells of %" PRIu64 " bytes, R of %" PRIu64, told_bytes,
+		snprintf(detail, detail_bytes,
+			 "the technique tells of %" PRIu64 " bytes, the host's record of %" PRIu64, told_bytes,
 			 proof->bytes_moved);
 	else if (proof->still_resident != 0 || proof->evicted_resident != 0)
 		snprintf(detail, detail_bytes, "%" PRIu64 " reclaimed and %" PRIu64 " evicted huge frames are resident",

@@ -15,7 +15,7 @@ typedef struct hv_rig_config {
 	const hv_technique *technique;
 	const hv_policy *policy; /**< NULL = none */
 	uint64_t period_ns;      /**< 0 = the technique's */
-	hv_discard_way discard;
+	hv_discard_way discard;  /**< of techniques that collect their discards; others make plain calls */
 	uint32_t batch_huge;
 	bool one_mapping; /**< the host uses the guest's mapping of the region (thread sanitizers follow addresses) */
 	bool oracle_fallback; /**< look with mincore() in any case */
@@ -28,10 +28,13 @@ typedef struct hv_rig {
 	bool host_attached;
 	hv_host host;
 	hv_install_service service;
+	hv_channel channel; /**< for techniques whose guest has a driver */
+	hv_channel_service channel_service;
 	hv_monitor monitor;
 	hv_residency residency;
 	hv_residency_map before, after;
-	uint8_t *r_before; /**< hv_r of each huge frame */
+	uint8_t *r_before;    /**< hv_r of each huge frame */
+	uint64_t *out_before; /**< the ledger, eight words per huge frame */
 } hv_rig;
 
 /** Everything runs when this returns, vCPUs idle. On error nothing is left behind.
@@ -43,10 +46,11 @@ void hv_rig_destroy(hv_rig *self);
 typedef struct hv_proof {
 	hv_move move;
 	hv_err look_err;           /**< the oracle itself failed */
-	uint64_t bytes_moved;      /**< by R: what the guest may not use any more, or not without an install */
+	uint64_t bytes_moved;      /**< by R and ledger: what the guest may not use any more, or not without an
+				      install; of reports: what was discarded in the pass */
 	uint64_t bytes_resident;   /**< of these, what was resident before */
 	uint64_t bytes_freed;      /**< of the whole memory, what the oracle saw go */
-	uint64_t still_resident;   /**< huge frames of these that are resident, in whole or in part: H5 is broken */
+	uint64_t still_resident;   /**< huge frames where some of it is resident still: H5 is broken */
 	uint64_t evicted_resident; /**< huge frames that R calls soft or hard and that are resident: H3 is broken */
 } hv_proof;
 
@@ -54,6 +58,9 @@ typedef struct hv_proof {
 hv_proof hv_rig_take(hv_rig *self, uint64_t limit_bytes);
 /** Does the proof hold? detail says what does not. touched: all that moved was resident before and must have gone. */
 HV_MUST_CHECK bool hv_proof_holds(const hv_proof *proof, bool touched, char *detail, size_t detail_bytes);
+
+/** Bytes that the guest may not use now, or not without an install. */
+uint64_t hv_rig_out_bytes(const hv_rig *self);
 
 /** At rest: is the guest's allocator consistent (A2), and did every frame hold what its owner wrote (H1)? */
 HV_MUST_CHECK bool hv_rig_sound(hv_rig *self, char *detail, size_t detail_bytes);

@@ -19,6 +19,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* What automatic techniques wait for is not measured, so they need not wait for seconds. */
+enum { SHORT_DELAY_MS = 20 };
+
 typedef enum phase { PHASE_UNTOUCHED, PHASE_GROW_TOUCH, PHASE_TOUCHED, PHASE_GROW, PHASE_SINGLE, PHASE_COUNT } phase;
 
 static const struct {
@@ -41,8 +44,10 @@ typedef struct inflate {
 	const hv_options *options;
 	hv_result *result;
 	const hv_technique *technique;
+	const hv_guest_allocator *allocator;
 	const hv_backing *backing;
 	uint64_t target_bytes, iteration;
+	uint64_t taken_bytes; /**< by the last reclaim */
 	hv_rig rig;
 	bool rig_up;
 	hv_samples samples[PHASE_COUNT];
@@ -75,12 +80,12 @@ static void verdict_add(verdict *self, bool ok, const char *detail)
 	snprintf(self->detail, sizeof(self->detail), "%s", detail);
 }
 
-static bool sample_add(inflate *self, phase at, uint64_t elapsed_ns, uint64_t moved_huge)
+static bool sample_add(inflate *self, phase at, uint64_t elapsed_ns, uint64_t moved_bytes)
 {
-	if (moved_huge == 0)
+	if (moved_bytes == 0)
 		return true; /* nothing moved, nothing to divide by: the proof has said so */
-	self->moved[at] += moved_huge << HV_HUGE_SHIFT;
-	return hv_samples_add(&self->samples[at], (double)elapsed_ns / (double)moved_huge) == HV_OK;
+	self->moved[at] += moved_bytes;
+	return hv_samples_add(&self->samples[at], (double)elapsed_ns * HV_HUGE_BYTES / (double)moved_bytes) == HV_OK;
 }
 
 static bool rig_start(inflate *self)
@@ -89,14 +94,15 @@ static bool rig_start(inflate *self)
 	hv_rig_config config = {
 		.vm = { .memory_bytes = options->memory_bytes,
 			.backing = self->backing,
-			.allocator = hv_guest_allocator_find(self->technique->allocator),
+			.allocator = self->allocator,
 			.n_vcpus = (uint32_t)options->vcpus,
 			.fill_order = (unsigned)options->fill_order,
 			.install_timeout_ns = options->timeout_ms * 1000000,
-			.seed = options->seed },
+			.seed = options->seed,
+			.tuning = hv_options_tuning(options, SHORT_DELAY_MS) },
 		.technique = self->technique,
 		.policy = self->technique->automatic ? hv_policy_find("period") : NULL,
-		.period_ns = (options->period_ms != 0 ? options->period_ms : 20) * 1000000,
+		.period_ns = (options->period_ms != 0 ? options->period_ms : SHORT_DELAY_MS) * 1000000,
 		.discard = HV_DISCARD_VECTORED,
 		.batch_huge = (uint32_t)options->batch_huge,
 	};
@@ -151,7 +157,8 @@ static bool shrink(inflate *self, phase at)
 		self->huge_page_bytes = self->rig.before.huge_page_bytes;
 		self->touched_bytes = self->rig.before.resident_bytes;
 	}
-	return sample_add(self, at, proof.move.elapsed_ns, proof.bytes_moved >> HV_HUGE_SHIFT) && holds;
+	self->taken_bytes = proof.bytes_moved;
+	return sample_add(self, at, proof.move.elapsed_ns, proof.bytes_moved) && holds;
 }
 
 /* Give back up to the whole memory; an automatic technique has nothing to give. */
@@ -171,26 +178,24 @@ static bool grow_touch(inflate *self, phase at)
 	if (hv_interrupted())
 		return false;
 	progress(self, PHASE_GROW_TOUCH);
-	uint64_t evicted_huge =
-		hv_frames_count(&self->rig.host.frames, HV_R_HARD) + hv_frames_count(&self->rig.host.frames, HV_R_SOFT);
+	uint64_t evicted_bytes = self->allocator->shared_state ? hv_rig_out_bytes(&self->rig) : self->taken_bytes;
 	uint64_t begin_ns = hv_now_ns();
 	hv_move move = grow(self);
 	hv_vm_fill_all(&self->rig.vm);
 	uint64_t elapsed_ns = hv_now_ns() - begin_ns;
-	uint64_t left_huge =
-		hv_frames_count(&self->rig.host.frames, HV_R_HARD) + hv_frames_count(&self->rig.host.frames, HV_R_SOFT);
-	if (left_huge != 0)
+	uint64_t left_bytes = hv_rig_out_bytes(&self->rig);
+	if (left_bytes != 0)
 		verdict_add(&self->proof, false, "the guest could not allocate all that was given back");
 	hv_vm_begin(&self->rig.vm, HV_JOB_FREE, 0);
 	hv_vm_wait(&self->rig.vm);
-	return move.err == HV_OK && (at == PHASE_COUNT || sample_add(self, at, elapsed_ns, evicted_huge - left_huge));
+	return move.err == HV_OK && (at == PHASE_COUNT || sample_add(self, at, elapsed_ns, evicted_bytes - left_bytes));
 }
 
 static bool grow_only(inflate *self)
 {
 	progress(self, PHASE_GROW);
 	hv_move move = grow(self);
-	return move.err == HV_OK && sample_add(self, PHASE_GROW, move.elapsed_ns, move.huge);
+	return move.err == HV_OK && sample_add(self, PHASE_GROW, move.elapsed_ns, move.bytes);
 }
 
 /* The same reclaim with one call for each huge frame, in the same run. */
@@ -218,18 +223,25 @@ static bool iterate(inflate *self)
 static void row_emit(const inflate *self, const char *name, const char *metric, const char *unit, phase at,
 		     const hv_samples *samples)
 {
-	char proof[120] = "", discard[80];
+	char proof[120] = "", discard[80], note[80] = "", target[32];
 	bool bytes = at != PHASE_COUNT, reclaims = bytes && phase_table[at].reclaims;
 	if (reclaims)
 		snprintf(proof, sizeof(proof), "%s: %s", self->oracle,
 			 phase_table[at].touched ? "resident before, absent after" : "absent before and after");
-	snprintf(discard, sizeof(discard), "%s%s",
-		 hv_discard_way_text(at == PHASE_SINGLE ? HV_DISCARD_SINGLE : self->way),
-		 self->backing->discard == HV_DISCARD_PUNCH ? ", then punch" : "");
+	if (self->technique->batches)
+		snprintf(discard, sizeof(discard), "%s%s",
+			 hv_discard_way_text(at == PHASE_SINGLE ? HV_DISCARD_SINGLE : self->way),
+			 self->backing->discard == HV_DISCARD_PUNCH ? ", then punch" : "");
+	else
+		snprintf(discard, sizeof(discard), "%s, %s",
+			 self->backing->discard == HV_DISCARD_PUNCH ? "punch" : "madvise", self->technique->discard);
+	if (bytes && self->target_bytes != self->options->target_bytes)
+		snprintf(note, sizeof(note), "slow: down to %s only",
+			 hv_format_bytes(self->target_bytes, target, sizeof(target)));
 	hv_row row = {
 		.scenario = "inflate",
 		.technique = self->technique->name,
-		.allocator = self->technique->allocator,
+		.allocator = self->allocator->name,
 		.device = "none",
 		.backing = self->backing->name,
 		.phase = name,
@@ -244,6 +256,7 @@ static void row_emit(const inflate *self, const char *name, const char *metric, 
 			 : at == PHASE_GROW_TOUCH ? "pattern written and checked"
 						  : NULL,
 		.discard = reclaims ? discard : NULL,
+		.note = note[0] != '\0' ? note : NULL,
 	};
 	hv_result_row(self->result, &row);
 }
@@ -290,6 +303,15 @@ static void emit(inflate *self)
 		hv_samples_clear(&self->samples[at]);
 }
 
+/* What moves less than a huge frame at once is slow: it moves less memory. */
+static uint64_t target_of(const hv_options *options, const hv_technique *technique)
+{
+	uint64_t bytes = options->memory_bytes - options->target_bytes;
+	if (technique->grain_bytes >= HV_HUGE_BYTES || bytes <= options->slow_bytes)
+		return options->target_bytes;
+	return options->memory_bytes - options->slow_bytes;
+}
+
 static void technique_run(const hv_options *options, hv_result *result, const hv_technique *technique,
 			  const hv_backing *backing)
 {
@@ -297,7 +319,14 @@ static void technique_run(const hv_options *options, hv_result *result, const hv
 			 .result = result,
 			 .technique = technique,
 			 .backing = backing,
-			 .target_bytes = options->target_bytes };
+			 .target_bytes = target_of(options, technique) };
+	char why[160], what[120];
+	self.allocator = hv_options_allocator(options, technique, why, sizeof(why));
+	if (self.allocator == NULL) {
+		snprintf(what, sizeof(what), "%s on allocator %s", technique->name, options->allocator);
+		hv_result_skip(result, what, why);
+		return;
+	}
 	for (self.iteration = 0; self.iteration < options->iterations && !hv_interrupted(); self.iteration++)
 		if (!iterate(&self))
 			break;
@@ -316,7 +345,15 @@ static void parameters_add(hv_result *result, const hv_options *options)
 	cJSON_AddNumberToObject(object, "vcpus", (double)options->vcpus);
 	cJSON_AddNumberToObject(object, "batch", (double)options->batch_huge);
 	cJSON_AddNumberToObject(object, "order", (double)options->fill_order);
-	cJSON_AddNumberToObject(object, "period_ms", (double)(options->period_ms != 0 ? options->period_ms : 20));
+	cJSON_AddNumberToObject(object, "period_ms",
+				(double)(options->period_ms != 0 ? options->period_ms : SHORT_DELAY_MS));
+	cJSON_AddStringToObject(object, "allocator", options->allocator != NULL ? options->allocator : "technique's");
+	cJSON_AddNumberToObject(object, "report_order", (double)options->report_order);
+	cJSON_AddNumberToObject(object, "report_delay_ms",
+				(double)(hv_options_tuning(options, SHORT_DELAY_MS).report_delay_ns / 1000000));
+	cJSON_AddNumberToObject(object, "report_batch", (double)options->report_batch);
+	cJSON_AddNumberToObject(object, "block_bytes", (double)options->block_bytes);
+	cJSON_AddNumberToObject(object, "slow_bytes", (double)options->slow_bytes);
 	cJSON_AddNumberToObject(object, "seed", (double)options->seed);
 }
 

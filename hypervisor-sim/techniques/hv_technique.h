@@ -6,25 +6,32 @@
 #ifndef HV_TECHNIQUE_H
 #define HV_TECHNIQUE_H
 
-#include "guest/hv_vm.h"
-#include "host/hv_host.h"
+#include "guest/driver.h"
+#include "host/channel_service.h"
 
 /** What runs in the VM. */
 typedef struct hv_guest_half {
-	/** Prepare a vCPU before it runs. */
+	/** Prepare a vCPU before it runs; may be NULL. */
 	hv_err (*attach)(hv_vcpu *vcpu);
+	/** The driver: what its thread runs, until it is to end. NULL when the guest has none. */
+	void (*drive)(hv_driver *driver);
+	unsigned n_rings; /**< of the driver */
+	bool reports;     /**< it reports free memory */
 } hv_guest_half;
 
-/** What runs in the monitor, on its one reclaiming thread. moved_huge: huge frames that changed hands, also on error.
- */
+/** What runs in the monitor, on its one reclaiming thread. moved_bytes: what changed hands, also on error. */
 typedef struct hv_host_half {
 	/** Take memory until the guest has no more than the limit; HV_ERR_SHORT when it has not enough free.
 	 *  NULL when the technique is automatic only. */
-	hv_err (*shrink)(hv_host *host, uint64_t limit_bytes, uint64_t *moved_huge);
+	hv_err (*shrink)(hv_host *host, uint64_t limit_bytes, uint64_t *moved_bytes);
 	/** Give memory again up to the limit; NULL as above. */
-	hv_err (*grow)(hv_host *host, uint64_t limit_bytes, uint64_t *moved_huge);
+	hv_err (*grow)(hv_host *host, uint64_t limit_bytes, uint64_t *moved_bytes);
 	/** One pass over what the guest does not use now; NULL when the technique acts on demand only. */
-	hv_err (*pass)(hv_host *host, uint64_t *moved_huge);
+	hv_err (*pass)(hv_host *host, uint64_t *moved_bytes);
+	/** How long the last pass took, when the guest decides when it begins; NULL: as long as the call. */
+	uint64_t (*pass_ns)(const hv_host *host);
+	/** Serve an element of the driver's rings, on the channel's thread; NULL when there is no driver. */
+	hv_element_fn element;
 } hv_host_half;
 
 typedef struct hv_technique {
@@ -34,6 +41,8 @@ typedef struct hv_technique {
 	bool automatic;        /**< acts by itself, by a policy; else it is given a limit */
 	bool dma_safe;         /**< a device never sees memory that the CPU does not */
 	bool batches;          /**< its discards go through the host's batch: one call each can be compared */
+	bool shared_state;     /**< it needs a guest allocator whose state the host can read and write */
+	const char *discard;   /**< how it discards, when not in batches; NULL = as the host does */
 	uint64_t period_ns;    /**< automatic: its usual period */
 	const hv_guest_half *guest;
 	const hv_host_half *host;

@@ -67,6 +67,8 @@ static inline void t_rig_open(hv_rig *rig, const char *technique, const char *ba
 				 .discard = HV_DISCARD_VECTORED,
 				 .batch_huge = 16,
 				 .one_mapping = T_THREAD_SANITIZER };
+	config.vm.allocator = hv_guest_allocator_find(config.technique->allocator);
+	config.vm.tuning = (hv_tuning){ .report_order = 9, .report_delay_ns = 1000000, .report_batch = 32 };
 	hv_err err = hv_rig_create(rig, &config, &failed_step);
 	if (err != HV_OK)
 		print_error("%s: %s\n", failed_step, hv_err_text(err));

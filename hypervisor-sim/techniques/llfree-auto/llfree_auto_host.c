@@ -9,17 +9,17 @@
 
 enum { FIND_HUGE = 256 };
 
-static hv_err auto_pass(hv_host *host, uint64_t *moved_huge)
+static hv_err auto_pass(hv_host *host, uint64_t *moved_bytes)
 {
 	uint64_t huge_idx[FIND_HUGE], cursor = 0;
 	hv_err err = HV_OK;
-	*moved_huge = 0;
+	*moved_bytes = 0;
 	while (err == HV_OK && cursor < host->frames.huge_count) {
 		size_t n_found = llfree_find_free_huge(&host->view, true, true, &cursor, huge_idx, FIND_HUGE);
 		for (size_t at = 0; at < n_found && err == HV_OK; at++) {
 			bool done;
 			err = hv_host_soft(host, huge_idx[at], &done);
-			*moved_huge += done;
+			*moved_bytes += done ? HV_HUGE_BYTES : 0;
 		}
 	}
 	hv_err issue_err = hv_host_issue(host);
@@ -36,6 +36,7 @@ const hv_technique hv_technique_llfree_auto = {
 	.automatic = true,
 	.dma_safe = true,
 	.batches = true,
+	.shared_state = true,
 	.period_ns = UINT64_C(5000000000),
 	.guest = &hv_llfree_auto_guest,
 	.host = &auto_host,

@@ -35,30 +35,32 @@ static hv_err take_free(hv_host *host, uint64_t wanted_huge, uint64_t *taken_hug
 	return HV_OK;
 }
 
-static hv_err manual_shrink(hv_host *host, uint64_t limit_bytes, uint64_t *moved_huge)
+static hv_err manual_shrink(hv_host *host, uint64_t limit_bytes, uint64_t *moved_bytes)
 {
-	*moved_huge = 0;
+	uint64_t taken_huge = 0;
+	*moved_bytes = 0;
 	int64_t above_huge = huge_above(host, limit_bytes);
 	if (above_huge <= 0)
 		return HV_OK;
-	hv_err err = take_free(host, (uint64_t)above_huge, moved_huge);
-	if (err == HV_OK && *moved_huge < (uint64_t)above_huge) {
+	hv_err err = take_free(host, (uint64_t)above_huge, &taken_huge);
+	if (err == HV_OK && taken_huge < (uint64_t)above_huge) {
 		/* claims of the slots break huge frames that are free otherwise */
 		llfree_drain_all(&host->view);
-		err = take_free(host, (uint64_t)above_huge, moved_huge);
+		err = take_free(host, (uint64_t)above_huge, &taken_huge);
 	}
+	*moved_bytes = taken_huge << HV_HUGE_SHIFT;
 	hv_err issue_err = hv_host_issue(host);
 	if (err != HV_OK || issue_err != HV_OK)
 		return err != HV_OK ? err : issue_err;
-	return *moved_huge < (uint64_t)above_huge ? HV_ERR_SHORT : HV_OK;
+	return taken_huge < (uint64_t)above_huge ? HV_ERR_SHORT : HV_OK;
 }
 
-static hv_err manual_grow(hv_host *host, uint64_t limit_bytes, uint64_t *moved_huge)
+static hv_err manual_grow(hv_host *host, uint64_t limit_bytes, uint64_t *moved_bytes)
 {
-	*moved_huge = 0;
+	*moved_bytes = 0;
 	int64_t below_huge = -huge_above(host, limit_bytes);
 	uint64_t huge_idx = 0;
-	while ((int64_t)*moved_huge < below_huge) {
+	while (below_huge > 0) {
 		huge_idx = hv_frames_find(&host->frames, HV_R_HARD, huge_idx);
 		if (huge_idx >= host->frames.huge_count)
 			return HV_ERR_INVAL; /* a limit above the memory */
@@ -66,7 +68,8 @@ static hv_err manual_grow(hv_host *host, uint64_t limit_bytes, uint64_t *moved_h
 		hv_err err = hv_host_return(host, huge_idx++, &done);
 		if (err != HV_OK)
 			return err;
-		*moved_huge += done;
+		*moved_bytes += done ? HV_HUGE_BYTES : 0;
+		below_huge -= done;
 	}
 	return HV_OK;
 }
@@ -80,6 +83,7 @@ const hv_technique hv_technique_llfree_manual = {
 	.grain_bytes = HV_HUGE_BYTES,
 	.dma_safe = true,
 	.batches = true,
+	.shared_state = true,
 	.guest = &hv_llfree_manual_guest,
 	.host = &manual_host,
 };

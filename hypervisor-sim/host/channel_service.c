@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The channel service; see channel_service.h. */
+#define _GNU_SOURCE
+#include "host/channel_service.h"
+
+#include <poll.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOOK_NS UINT64_C(100000000)
+
+/* Elements only count; who waits for the guest is woken when a register changes. */
+static void progress(hv_channel_service *self, bool wake)
+{
+	atomic_fetch_add_explicit(&self->n_served, 1, memory_order_relaxed);
+	if (!wake)
+		return;
+	pthread_mutex_lock(&self->lock);
+	pthread_cond_broadcast(&self->changed);
+	pthread_mutex_unlock(&self->lock);
+}
+
+/* A pass of reports begins and ends with a new number of the guest. What it reports is not taken from it for longer
+ * than the report lasts, so the ledger holds it only until the next pass: what was discarded, for the proof. */
+static void pass_look(hv_channel_service *self)
+{
+	uint32_t number = atomic_load_explicit(&self->channel->registers->pass_number, memory_order_acquire);
+	if (number == self->pass_number)
+		return;
+	uint64_t now_ns = hv_now_ns();
+	pthread_mutex_lock(&self->lock);
+	if ((number & 1) != 0) {
+		hv_ledger_set(&self->ledger, 0, self->ledger.frames, false);
+		self->pass_begin_ns = now_ns;
+	} else {
+		self->pass_ns = (self->pass_number & 1) != 0 ? now_ns - self->pass_begin_ns : 0;
+		self->pass_bytes = hv_ledger_out_bytes(&self->ledger);
+		self->n_passes++;
+	}
+	self->pass_number = number;
+	pthread_mutex_unlock(&self->lock);
+}
+
+/* The rings lie where the guest said when it was ready; asked once. */
+static void rings_look(hv_channel_service *self)
+{
+	const hv_channel_registers *registers = self->channel->registers;
+	const hv_memory *memory = &self->host->memory;
+	if (self->rings_open || atomic_load_explicit(&registers->ready, memory_order_acquire) == 0)
+		return;
+	for (unsigned idx = 0; idx < self->n_rings; idx++) {
+		hv_ring_place place = { atomic_load_explicit(&registers->rings[idx].address, memory_order_relaxed),
+					atomic_load_explicit(&registers->rings[idx].size, memory_order_relaxed) };
+		hv_ring_memory where = { memory->base, memory->huge_count << HV_HUGE_SHIFT };
+		if (hv_ring_host_open(&self->rings[idx], where, place) != HV_OK) {
+			hv_host_stop_vm(self->host, "the guest put a ring where none can be");
+			return;
+		}
+	}
+	self->rings_open = true;
+}
+
+static void element_serve(hv_channel_service *self, unsigned ring_idx, const hv_ring_element *element)
+{
+	uint32_t written_bytes = 0;
+	hv_err err = self->element(self, ring_idx, element, &written_bytes);
+	if (err == HV_ERR_GUEST) {
+		hv_host_stop_vm(self->host, "the guest sent a request that makes no sense");
+		return;
+	}
+	if (err != HV_OK) {
+		pthread_mutex_lock(&self->lock);
+		self->discard_err = self->discard_err == HV_OK ? err : self->discard_err;
+		pthread_mutex_unlock(&self->lock);
+	}
+	hv_ring_host_push(&self->rings[ring_idx], element, written_bytes);
+	hv_bell_ring(self->channel->to_guest[ring_idx]);
+}
+
+/* At most one round of the ring, so that a guest that never stops sending can't keep us from stopping. */
+static void ring_serve(hv_channel_service *self, unsigned ring_idx)
+{
+	hv_ring_element element;
+	if (!self->rings_open)
+		return;
+	for (uint32_t at = 0; at < self->rings[ring_idx].place.size; at++) {
+		hv_ring_pop pop = HV_RING_EMPTY;
+		if (hv_host_fault(self->host) == NULL)
+			pop = hv_ring_host_pop(&self->rings[ring_idx], &element);
+		if (pop == HV_RING_NONSENSE)
+			hv_host_stop_vm(self->host, "the guest wrote nonsense into a ring");
+		if (pop != HV_RING_ELEMENT)
+			return;
+		element_serve(self, ring_idx, &element);
+		progress(self, false);
+	}
+	hv_bell_ring(self->channel->to_host[ring_idx]); /* there may be more */
+}
+
+static void *serve(void *context)
+{
+	hv_channel_service *self = context;
+	for (;;) {
+		struct pollfd wanted[2 + HV_CHANNEL_RINGS_MAX] = { { .fd = self->stop_bell, .events = POLLIN },
+								   { .fd = self->channel->changed_by_guest,
+								     .events = POLLIN } };
+		for (unsigned idx = 0; idx < self->n_rings; idx++)
+			wanted[2 + idx] = (struct pollfd){ .fd = self->channel->to_host[idx], .events = POLLIN };
+		if (poll(wanted, 2 + self->n_rings, -1) < 0)
+			continue; /* a signal */
+		if (wanted[0].revents != 0)
+			return NULL;
+		if (wanted[1].revents != 0) {
+			hv_bell_clear(wanted[1].fd);
+			rings_look(self);
+		}
+		pass_look(self);
+		for (unsigned idx = 0; idx < self->n_rings; idx++) {
+			if (wanted[2 + idx].revents == 0)
+				continue;
+			hv_bell_clear(wanted[2 + idx].fd);
+			ring_serve(self, idx);
+		}
+		pass_look(self);
+		progress(self, wanted[1].revents != 0 || hv_host_fault(self->host) != NULL);
+	}
+}
+
+hv_err hv_channel_service_start(hv_channel_service *self, hv_host *host, hv_channel *channel, unsigned n_rings,
+				hv_element_fn element)
+{
+	memset(self, 0, sizeof(*self));
+	self->host = host;
+	self->channel = channel;
+	self->n_rings = n_rings;
+	self->element = element;
+	self->timeout_ns = UINT64_C(10000000000);
+	self->stop_bell = hv_bell_create();
+	hv_err err = hv_ledger_create(&self->ledger, host->memory.huge_count * HV_HUGE_FRAMES);
+	if (err != HV_OK || self->stop_bell < 0) {
+		hv_ledger_destroy(&self->ledger);
+		return HV_ERR_SYSTEM;
+	}
+	pthread_mutex_init(&self->lock, NULL);
+	pthread_condattr_t monotonic;
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&self->changed, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	if (pthread_create(&self->thread, NULL, serve, self) != 0)
+		return HV_ERR_SYSTEM;
+	self->running = true;
+	host->channel = self;
+	return HV_OK;
+}
+
+void hv_channel_service_leave(hv_channel_service *self)
+{
+	if (!self->running)
+		return;
+	pthread_mutex_lock(&self->lock);
+	self->leaving = true;
+	pthread_cond_broadcast(&self->changed);
+	pthread_mutex_unlock(&self->lock);
+}
+
+void hv_channel_service_stop(hv_channel_service *self)
+{
+	if (self->running) {
+		hv_bell_ring(self->stop_bell);
+		pthread_join(self->thread, NULL);
+		close(self->stop_bell);
+		pthread_cond_destroy(&self->changed);
+		pthread_mutex_destroy(&self->lock);
+		self->host->channel = NULL;
+	}
+	self->running = false;
+	hv_ledger_destroy(&self->ledger);
+}
+
+/* With the lock held: sleep until something changes, a short time at most. @return false when there is no point */
+static bool look_again(hv_channel_service *self)
+{
+	uint64_t until_ns = hv_now_ns() + LOOK_NS;
+	struct timespec until = { (time_t)(until_ns / 1000000000u), (long)(until_ns % 1000000000u) };
+	pthread_cond_timedwait(&self->changed, &self->lock, &until);
+	return !self->leaving && hv_host_fault(self->host) == NULL;
+}
+
+/* With the lock held. */
+static hv_err outcome_take(hv_channel_service *self)
+{
+	hv_err err = hv_host_fault(self->host) != NULL ? HV_ERR_GUEST : self->discard_err;
+	self->discard_err = HV_OK;
+	return err;
+}
+
+hv_err hv_channel_target(hv_channel_service *self, uint64_t target_bytes)
+{
+	hv_channel_registers *registers = self->channel->registers;
+	if (hv_host_fault(self->host) != NULL)
+		return HV_ERR_GUEST;
+	uint32_t number = atomic_load_explicit(&registers->target_number, memory_order_relaxed) + 1;
+	atomic_store_explicit(&registers->target_bytes, target_bytes, memory_order_relaxed);
+	atomic_store_explicit(&registers->target_number, number, memory_order_release);
+	hv_bell_ring(self->channel->changed_by_host);
+	pthread_mutex_lock(&self->lock);
+	uint64_t n_served = 0, progress_ns = hv_now_ns();
+	bool late = false;
+	while (atomic_load_explicit(&registers->settled_number, memory_order_acquire) != number && !late) {
+		if (!look_again(self))
+			break;
+		uint64_t now_ns = hv_now_ns(), now_served = atomic_load_explicit(&self->n_served, memory_order_relaxed);
+		if (now_served != n_served)
+			progress_ns = now_ns;
+		n_served = now_served;
+		late = now_ns - progress_ns > self->timeout_ns;
+	}
+	hv_err err = outcome_take(self);
+	pthread_mutex_unlock(&self->lock);
+	return err == HV_OK && late ? HV_ERR_TIMEOUT : err;
+}
+
+hv_err hv_channel_pass(hv_channel_service *self, uint64_t timeout_ns, uint64_t *bytes)
+{
+	hv_channel_registers *registers = self->channel->registers;
+	*bytes = 0;
+	if (hv_host_fault(self->host) != NULL)
+		return HV_ERR_GUEST;
+	uint64_t until_ns = hv_now_ns() + timeout_ns;
+	pthread_mutex_lock(&self->lock);
+	uint64_t n_passes = self->n_passes;
+	self->pass_ns = 0;
+	atomic_store_explicit(&registers->reporting, 1, memory_order_release);
+	hv_bell_ring(self->channel->changed_by_host);
+	while (self->n_passes == n_passes && hv_now_ns() < until_ns)
+		if (!look_again(self))
+			break;
+	atomic_store_explicit(&registers->reporting, 0, memory_order_release);
+	if (self->n_passes != n_passes)
+		*bytes = self->pass_bytes;
+	hv_err err = outcome_take(self);
+	pthread_mutex_unlock(&self->lock);
+	return err;
+}
+
+hv_err hv_channel_take(hv_channel_service *self, uint64_t first_frame, uint64_t n_frames)
+{
+	if (!hv_ledger_is(&self->ledger, first_frame, n_frames, false))
+		return HV_ERR_GUEST;
+	hv_err err = hv_host_discard_range(self->host, first_frame, n_frames);
+	if (err == HV_OK)
+		hv_ledger_set(&self->ledger, first_frame, n_frames, true);
+	return err;
+}
+
+hv_err hv_channel_report(hv_channel_service *self, uint64_t first_frame, uint64_t n_frames)
+{
+	if (n_frames == 0 || first_frame >= self->ledger.frames || n_frames > self->ledger.frames - first_frame)
+		return HV_ERR_GUEST;
+	hv_err err = hv_host_discard_range(self->host, first_frame, n_frames);
+	if (err == HV_OK)
+		hv_ledger_set(&self->ledger, first_frame, n_frames, true);
+	return err;
+}
+
+hv_err hv_channel_give(hv_channel_service *self, uint64_t first_frame, uint64_t n_frames)
+{
+	if (!hv_ledger_is(&self->ledger, first_frame, n_frames, true))
+		return HV_ERR_GUEST;
+	hv_ledger_set(&self->ledger, first_frame, n_frames, false);
+	return HV_OK;
+}

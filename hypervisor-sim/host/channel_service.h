@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The channel service: a host thread that serves the rings of one VM's driver, and the ledger of what the driver handed
+ * over. Which element means what is the technique's: its element function is called here, one at a time. The monitor
+ * sets a target and waits; how long depends on the guest, so the wait ends when the guest makes no progress.
+ * Nonsense in a ring or an element stops the VM (H4): nothing is served or discarded any more. */
+#ifndef HV_CHANNEL_SERVICE_H
+#define HV_CHANNEL_SERVICE_H
+
+#include "host/hv_host.h"
+#include "host/ledger.h"
+#include "transport/channel.h"
+#include "transport/ring.h"
+
+#include <pthread.h>
+
+typedef struct hv_channel_service hv_channel_service;
+
+/** Serve one element: discard, or give back, and note it. written_bytes: put into the element's segments to write.
+ *  @return HV_OK; HV_ERR_GUEST the element is nonsense; HV_ERR_DISCARD memory stayed */
+typedef hv_err (*hv_element_fn)(hv_channel_service *self, unsigned ring_idx, const hv_ring_element *element,
+				uint32_t *written_bytes);
+
+struct hv_channel_service {
+	hv_host *host;
+	hv_channel *channel;
+	unsigned n_rings;
+	hv_element_fn element;
+	uint64_t timeout_ns;  /**< without progress of the guest */
+	uint64_t block_bytes; /**< of virtio-mem */
+	hv_ring_host rings[HV_CHANNEL_RINGS_MAX];
+	bool rings_open;
+	hv_ledger ledger;
+	pthread_t thread;
+	int stop_bell;
+	bool running;
+	_Atomic uint64_t n_served; /**< elements, and looks at the registers */
+	uint32_t pass_number;      /**< last seen; the service's thread alone */
+	pthread_mutex_t lock;      /**< protects all below */
+	pthread_cond_t changed;
+	uint64_t pass_begin_ns;       /**< of the pass of reports that runs, or the last */
+	uint64_t pass_ns, pass_bytes; /**< of the last pass that ended */
+	uint64_t n_passes;
+	hv_err discard_err; /**< the first since it was last asked for */
+	bool leaving;
+};
+
+/** host->channel becomes this service. @return HV_OK; HV_ERR_SYSTEM */
+HV_MUST_CHECK hv_err hv_channel_service_start(hv_channel_service *self, hv_host *host, hv_channel *channel,
+					      unsigned n_rings, hv_element_fn element);
+/** End all waits of the monitor, now and later: the VM goes away. */
+void hv_channel_service_leave(hv_channel_service *self);
+/** Ends the thread. Idempotent, also before a start when zeroed. */
+void hv_channel_service_stop(hv_channel_service *self);
+
+/* For host halves, on the monitor's thread. */
+
+/** Tell the driver a new target, and wait until it is done with it.
+ *  @return HV_OK (reached or not: the ledger tells); HV_ERR_GUEST; HV_ERR_DISCARD; HV_ERR_TIMEOUT */
+HV_MUST_CHECK hv_err hv_channel_target(hv_channel_service *self, uint64_t target_bytes);
+/** Want reports until the next pass of the guest has ended, at most for timeout_ns: then there was none.
+ *  @param bytes  discarded in that pass  @return HV_OK; HV_ERR_GUEST; HV_ERR_DISCARD */
+HV_MUST_CHECK hv_err hv_channel_pass(hv_channel_service *self, uint64_t timeout_ns, uint64_t *bytes);
+
+/* For element functions, on the service's thread. */
+
+/** Discard a run that the guest hands over, by one call, and note it as out. It must be in: else HV_ERR_GUEST. */
+HV_MUST_CHECK hv_err hv_channel_take(hv_channel_service *self, uint64_t first_frame, uint64_t n_frames);
+/** Discard a run that the guest lends: it gets it back when the element is used. */
+HV_MUST_CHECK hv_err hv_channel_report(hv_channel_service *self, uint64_t first_frame, uint64_t n_frames);
+/** Note a run as in again: memory comes back at touch. It must be out: else HV_ERR_GUEST. */
+HV_MUST_CHECK hv_err hv_channel_give(hv_channel_service *self, uint64_t first_frame, uint64_t n_frames);
+
+#endif
