@@ -23,7 +23,7 @@ void llf_sched_point(const void *cell, int kind)
 
 static struct {
 	const char *filter, *replay_name, *replay_schedule;
-	unsigned scale;
+	unsigned scale, divisor;
 	bool list, verbose, keep_going, strict;
 	uint64_t seed;
 	/* this scenario */
@@ -163,7 +163,7 @@ static bool explore_scenario(const t_scenario *scenario, const t_budget *budget)
 	uint64_t n = 0;
 	bool more = true;
 	t_explore_begin(T_EXHAUSTIVE, scenario->n_threads, budget->preemptions, 0);
-	while (more && n++ < budget->max_schedules) {
+	while (more && n++ < (budget->max_schedules + explore.divisor - 1) / explore.divisor) {
 		if (scenario->crash ? !run_crashes(scenario) : !run_one(scenario))
 			return false;
 		more = t_explore_next();
@@ -172,7 +172,7 @@ static bool explore_scenario(const t_scenario *scenario, const t_budget *budget)
 	for (unsigned strategy = 0; more && strategy < 2; strategy++) {
 		t_explore_begin(strategy ? T_PRIORITY : T_RANDOM, scenario->n_threads, 3,
 				explore.seed + explore.scenarios);
-		for (n = 0; n < budget->random_schedules; n++) {
+		for (n = 0; n < budget->random_schedules / explore.divisor; n++) {
 			if (!run_one(scenario))
 				return false;
 		}
@@ -274,7 +274,7 @@ static void visit_replay(const t_scenario *scenario, const char *family, const t
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: explore [--filter TEXT] [--long] [--scale N] [--seed N] [--verbose] [--keep-going] "
+	fprintf(stderr, "usage: explore [--filter TEXT] [--long | --brief] [--scale N] [--seed N] [--verbose] [--keep-going] "
 			"[--strict] [--list]\n"
 			"       explore --replay 'SCENARIO SCHEDULE'\n");
 	return 2;
@@ -286,6 +286,8 @@ static bool parse(int argc, char **argv)
 		char *value = i + 1 < argc ? argv[i + 1] : NULL;
 		if (!strcmp(argv[i], "--long"))
 			explore.scale = 20;
+		else if (!strcmp(argv[i], "--brief"))
+			explore.divisor = 8;
 		else if (!strcmp(argv[i], "--verbose"))
 			explore.verbose = true;
 		else if (!strcmp(argv[i], "--keep-going"))
@@ -317,7 +319,7 @@ static bool parse(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	explore.scale = 1;
+	explore.scale = explore.divisor = 1;
 	explore.seed = t_seed(1);
 	if (!parse(argc, argv))
 		return usage();

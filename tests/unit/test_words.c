@@ -183,7 +183,7 @@ static void bit_helpers_agree_with_counting_by_hand(void **state)
 	for (unsigned i = 0; i < T_COUNT(words); i++) {
 		unsigned bits = 0;
 		for (unsigned bit = 0; bit < 64; bit++)
-			bits += words[i] >> bit & 1;
+			bits += (unsigned)(words[i] >> bit & 1);
 		assert_int_equal(llf_popcount(words[i]), bits);
 		for (unsigned count = 0; count <= 64; count++) {
 			uint64_t lowest = llf_lowest_bits(words[i], count);
