@@ -113,6 +113,11 @@ bool hv_driver_wait(hv_driver *self)
 	return hv_bell_wait(self->channel->changed_by_host, self->stop_bell, UINT64_MAX / 2);
 }
 
+void hv_driver_wake(hv_driver *self)
+{
+	hv_bell_ring(self->channel->changed_by_host);
+}
+
 bool hv_driver_sleep(hv_driver *self, uint64_t ns)
 {
 	uint64_t until_ns = hv_now_ns() + ns;

@@ -37,8 +37,10 @@ void hv_driver_destroy(hv_driver *self);
 /** Send one element and wait until the host has used it. @return false: the driver is to end */
 HV_MUST_CHECK bool hv_driver_request(hv_driver *self, unsigned ring_idx, const hv_ring_segment *segments,
 				     unsigned n_read, unsigned n_write);
-/** Wait until the host changes a register. @return false: the driver is to end */
+/** Wait until the host changes a register, or the driver is woken. @return false: the driver is to end */
 HV_MUST_CHECK bool hv_driver_wait(hv_driver *self);
+/** Have it look again; any thread of the guest. */
+void hv_driver_wake(hv_driver *self);
 /** @return false: the driver is to end */
 HV_MUST_CHECK bool hv_driver_sleep(hv_driver *self, uint64_t ns);
 /** The target, and its number. @return false when it is the one that is settled already */

@@ -36,6 +36,7 @@ static void pass_look(hv_channel_service *self)
 		hv_ledger_set(&self->ledger, 0, self->ledger.frames, false);
 		self->pass_begin_ns = now_ns;
 	} else {
+		self->pass_end_ns = now_ns;
 		self->pass_ns = (self->pass_number & 1) != 0 ? now_ns - self->pass_begin_ns : 0;
 		self->pass_bytes = hv_ledger_out_bytes(&self->ledger);
 		self->n_passes++;
@@ -138,6 +139,7 @@ hv_err hv_channel_service_start(hv_channel_service *self, hv_host *host, hv_chan
 	self->n_rings = n_rings;
 	self->element = element;
 	self->timeout_ns = UINT64_C(10000000000);
+	self->begin_timeout_ns = UINT64_C(3000000000);
 	self->stop_bell = hv_bell_create();
 	hv_err err = hv_ledger_create(&self->ledger, host->memory.huge_count * HV_HUGE_FRAMES);
 	if (err != HV_OK || self->stop_bell < 0) {
@@ -198,9 +200,23 @@ static hv_err outcome_take(hv_channel_service *self)
 	return err;
 }
 
+/* Wait on until the guest has made no progress for too long. */
+typedef struct patience {
+	uint64_t n_served, progress_ns;
+} patience;
+
+static bool patience_ends(hv_channel_service *self, patience *seen)
+{
+	uint64_t now_ns = hv_now_ns(), n_served = atomic_load_explicit(&self->n_served, memory_order_relaxed);
+	if (n_served != seen->n_served || seen->progress_ns == 0)
+		*seen = (patience){ n_served, now_ns };
+	return now_ns - seen->progress_ns > self->timeout_ns;
+}
+
 hv_err hv_channel_target(hv_channel_service *self, uint64_t target_bytes)
 {
 	hv_channel_registers *registers = self->channel->registers;
+	patience seen = { 0 };
 	if (hv_host_fault(self->host) != NULL)
 		return HV_ERR_GUEST;
 	uint32_t number = atomic_load_explicit(&registers->target_number, memory_order_relaxed) + 1;
@@ -208,43 +224,53 @@ hv_err hv_channel_target(hv_channel_service *self, uint64_t target_bytes)
 	atomic_store_explicit(&registers->target_number, number, memory_order_release);
 	hv_bell_ring(self->channel->changed_by_host);
 	pthread_mutex_lock(&self->lock);
-	uint64_t n_served = 0, progress_ns = hv_now_ns();
 	bool late = false;
 	while (atomic_load_explicit(&registers->settled_number, memory_order_acquire) != number && !late) {
 		if (!look_again(self))
 			break;
-		uint64_t now_ns = hv_now_ns(), now_served = atomic_load_explicit(&self->n_served, memory_order_relaxed);
-		if (now_served != n_served)
-			progress_ns = now_ns;
-		n_served = now_served;
-		late = now_ns - progress_ns > self->timeout_ns;
+		late = patience_ends(self, &seen);
 	}
 	hv_err err = outcome_take(self);
 	pthread_mutex_unlock(&self->lock);
 	return err == HV_OK && late ? HV_ERR_TIMEOUT : err;
 }
 
-hv_err hv_channel_pass(hv_channel_service *self, uint64_t timeout_ns, uint64_t *bytes)
+hv_err hv_channel_pass(hv_channel_service *self, uint64_t *bytes)
 {
 	hv_channel_registers *registers = self->channel->registers;
+	patience seen = { 0 };
 	*bytes = 0;
 	if (hv_host_fault(self->host) != NULL)
 		return HV_ERR_GUEST;
-	uint64_t until_ns = hv_now_ns() + timeout_ns;
+	uint64_t begin_until_ns = hv_now_ns() + self->begin_timeout_ns;
+	bool late = false;
 	pthread_mutex_lock(&self->lock);
 	uint64_t n_passes = self->n_passes;
 	self->pass_ns = 0;
 	atomic_store_explicit(&registers->reporting, 1, memory_order_release);
 	hv_bell_ring(self->channel->changed_by_host);
-	while (self->n_passes == n_passes && hv_now_ns() < until_ns)
+	while (self->n_passes == n_passes && !late) {
 		if (!look_again(self))
 			break;
+		bool runs = self->pass_begin_ns > self->pass_end_ns;
+		if (!runs && hv_now_ns() > begin_until_ns)
+			break;
+		late = runs && patience_ends(self, &seen);
+	}
 	atomic_store_explicit(&registers->reporting, 0, memory_order_release);
 	if (self->n_passes != n_passes)
 		*bytes = self->pass_bytes;
 	hv_err err = outcome_take(self);
 	pthread_mutex_unlock(&self->lock);
-	return err;
+	return err == HV_OK && late ? HV_ERR_TIMEOUT : err;
+}
+
+uint64_t hv_channel_pass_ns(hv_channel_service *self)
+{
+	pthread_mutex_lock(&self->lock);
+	uint64_t pass_ns = self->pass_ns;
+	pthread_mutex_unlock(&self->lock);
+	return pass_ns;
 }
 
 hv_err hv_channel_take(hv_channel_service *self, uint64_t first_frame, uint64_t n_frames)

@@ -26,8 +26,9 @@ struct hv_channel_service {
 	hv_channel *channel;
 	unsigned n_rings;
 	hv_element_fn element;
-	uint64_t timeout_ns;  /**< without progress of the guest */
-	uint64_t block_bytes; /**< of virtio-mem */
+	uint64_t timeout_ns;       /**< without progress of the guest */
+	uint64_t begin_timeout_ns; /**< for a pass of reports to begin */
+	uint64_t block_bytes;      /**< of virtio-mem */
 	hv_ring_host rings[HV_CHANNEL_RINGS_MAX];
 	bool rings_open;
 	hv_ledger ledger;
@@ -38,8 +39,8 @@ struct hv_channel_service {
 	uint32_t pass_number;      /**< last seen; the service's thread alone */
 	pthread_mutex_t lock;      /**< protects all below */
 	pthread_cond_t changed;
-	uint64_t pass_begin_ns;       /**< of the pass of reports that runs, or the last */
-	uint64_t pass_ns, pass_bytes; /**< of the last pass that ended */
+	uint64_t pass_begin_ns, pass_end_ns; /**< of the pass of reports that runs, or the last */
+	uint64_t pass_ns, pass_bytes;        /**< of the last pass that ended */
 	uint64_t n_passes;
 	hv_err discard_err; /**< the first since it was last asked for */
 	bool leaving;
@@ -58,9 +59,12 @@ void hv_channel_service_stop(hv_channel_service *self);
 /** Tell the driver a new target, and wait until it is done with it.
  *  @return HV_OK (reached or not: the ledger tells); HV_ERR_GUEST; HV_ERR_DISCARD; HV_ERR_TIMEOUT */
 HV_MUST_CHECK hv_err hv_channel_target(hv_channel_service *self, uint64_t target_bytes);
-/** Want reports until the next pass of the guest has ended, at most for timeout_ns: then there was none.
- *  @param bytes  discarded in that pass  @return HV_OK; HV_ERR_GUEST; HV_ERR_DISCARD */
-HV_MUST_CHECK hv_err hv_channel_pass(hv_channel_service *self, uint64_t timeout_ns, uint64_t *bytes);
+/** Want reports until the next pass of the guest has ended. When none begins in the time that a guest may take, there
+ *  was nothing to report. @param bytes  discarded in that pass  @return HV_OK; HV_ERR_GUEST; HV_ERR_DISCARD;
+ *  HV_ERR_TIMEOUT it began and did not end */
+HV_MUST_CHECK hv_err hv_channel_pass(hv_channel_service *self, uint64_t *bytes);
+/** From begin to end of the last pass that was waited for; 0 when there was none. */
+uint64_t hv_channel_pass_ns(hv_channel_service *self);
 
 /* For element functions, on the service's thread. */
 

@@ -49,6 +49,7 @@ static hv_err channel_open(hv_rig *self)
 		err = hv_channel_service_start(&self->channel_service, &self->host, &self->channel,
 					       technique->guest->n_rings, technique->host->element);
 	self->channel_service.block_bytes = self->vm.config.tuning.block_bytes;
+	self->channel_service.begin_timeout_ns = self->vm.config.tuning.report_delay_ns + UINT64_C(1000000000);
 	return err;
 }
 

@@ -178,7 +178,7 @@ static bool grow_touch(inflate *self, phase at)
 	if (hv_interrupted())
 		return false;
 	progress(self, PHASE_GROW_TOUCH);
-	uint64_t evicted_bytes = self->allocator->shared_state ? hv_rig_out_bytes(&self->rig) : self->taken_bytes;
+	uint64_t evicted_bytes = self->technique->shared_state ? hv_rig_out_bytes(&self->rig) : self->taken_bytes;
 	uint64_t begin_ns = hv_now_ns();
 	hv_move move = grow(self);
 	hv_vm_fill_all(&self->rig.vm);
