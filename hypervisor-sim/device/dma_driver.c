@@ -18,7 +18,8 @@ enum {
 	LANE_BYTES = HV_FRAME_BYTES << LANE_ORDER_MAX,
 	LANE_FRAMES = 1 << LANE_ORDER_MAX,
 	MEDIUM_BYTES = LANES * LANE_BYTES + HV_HUGE_BYTES, /* the last part: abandoned transfers */
-	HUNT_MAX = 256                                     /* huge frames tried for one that the window shows */
+	PARKED_MAX = 16, /* huge runs kept for a while, so that others come into use */
+	HUNT_MAX = 256   /* huge frames tried for one that the window shows */
 };
 
 typedef struct dma_lane {
@@ -26,12 +27,12 @@ typedef struct dma_lane {
 	uint64_t frame;
 	unsigned order;
 	uint64_t key;
-	bool owns_run; /* freed by itself after the round */
 } dma_lane;
 
 typedef struct cpu_driver {
 	dma_lane lanes[LANES];
 	hv_dma_transfer abandoned;
+	uint64_t parked[PARKED_MAX]; /* first frame of a huge run, plus 1; 0 = none */
 	int medium_fd;
 	uint8_t *medium; /* as the CPU sees it */
 	uint64_t n_keys, random;
@@ -125,6 +126,8 @@ static void lane_check(hv_dma_driver *self, cpu_driver *cpu, size_t at)
 		count(to_memory ? &cpu->stale_writes : &cpu->stale_reads);
 }
 
+static void device_rest(void *context, hv_vcpu *vcpu);
+
 /* A huge run that the device sees; those that it does not see are kept until one is found, then freed. */
 static bool huge_get(hv_dma_driver *self, hv_vcpu *vcpu, cpu_driver *cpu, uint64_t *frame)
 {
@@ -140,6 +143,8 @@ static bool huge_get(hv_dma_driver *self, hv_vcpu *vcpu, cpu_driver *cpu, uint64
 	}
 	while (n_tried > 0)
 		run_put(vcpu, LLFREE_HUGE_ORDER, tried[--n_tried]);
+	if (!found) /* what there is may be parked */
+		device_rest(self, vcpu);
 	return found;
 }
 
@@ -150,7 +155,6 @@ static size_t lanes_get_runs(hv_vcpu *vcpu, cpu_driver *cpu)
 	while (n_lanes < LANES) {
 		dma_lane *lane = &cpu->lanes[n_lanes];
 		lane->order = (unsigned)hv_random(&cpu->random) % (LANE_ORDER_MAX + 1);
-		lane->owns_run = true;
 		if (run_get(vcpu, lane->order, &lane->frame) != LLFREE_OK)
 			break;
 		n_lanes++;
@@ -166,7 +170,6 @@ static size_t lanes_share(cpu_driver *cpu, uint64_t huge_frame)
 		dma_lane *lane = &cpu->lanes[at];
 		lane->order = (unsigned)hv_random(&cpu->random) % (LANE_ORDER_MAX + 1);
 		lane->frame = huge_frame + (at + shift) % (HV_HUGE_FRAMES / LANE_FRAMES) * LANE_FRAMES;
-		lane->owns_run = false;
 	}
 	return LANES;
 }
@@ -206,24 +209,55 @@ static void abandon(hv_dma_driver *self, cpu_driver *cpu, uint64_t huge_frame)
 		count(&cpu->errors);
 }
 
+/* Keep a huge run instead of one that was kept until now, which is freed, at times beside a transfer. */
+static void park(hv_dma_driver *self, hv_vcpu *vcpu, cpu_driver *cpu, uint64_t huge_frame)
+{
+	uint64_t dice = hv_random(&cpu->random);
+	uint64_t *place = &cpu->parked[(dice >> 8) % PARKED_MAX];
+	if (*place != 0) {
+		if (dice % 4 == 0)
+			abandon(self, cpu, *place - 1);
+		run_put(vcpu, LLFREE_HUGE_ORDER, *place - 1);
+	}
+	*place = huge_frame + 1;
+}
+
 static void device_round(void *context, hv_vcpu *vcpu)
 {
 	hv_dma_driver *self = context;
 	cpu_driver *cpu = &self->cpus[vcpu->cpu_idx];
-	uint64_t huge_frame;
-	bool huge = !self->whole || hv_random(&cpu->random) % 8 == 0;
-	if (huge && !huge_get(self, vcpu, cpu, &huge_frame))
+	uint64_t huge_frame, dice = hv_random(&cpu->random);
+	if ((dice >> 8) % 64 == 0)
+		vcpu->vm->config.allocator->drain(vcpu->vm);
+	if (!self->whole || dice % 4 == 0) {
+		if (!huge_get(self, vcpu, cpu, &huge_frame))
+			return;
+		lanes_transfer(self, vcpu, cpu, lanes_share(cpu, huge_frame));
+		if (self->whole) {
+			park(self, vcpu, cpu, huge_frame);
+		} else { /* the few that the window shows are to be reclaimed, not kept */
+			if (dice % 4 == 0)
+				abandon(self, cpu, huge_frame);
+			run_put(vcpu, LLFREE_HUGE_ORDER, huge_frame);
+		}
 		return;
-	size_t n_lanes = huge ? lanes_share(cpu, huge_frame) : lanes_get_runs(vcpu, cpu);
+	}
+	size_t n_lanes = lanes_get_runs(vcpu, cpu);
 	lanes_transfer(self, vcpu, cpu, n_lanes);
 	for (size_t at = 0; at < n_lanes; at++)
-		if (cpu->lanes[at].owns_run)
-			run_put(vcpu, cpu->lanes[at].order, cpu->lanes[at].frame);
-	if (!huge)
-		return;
-	if (hv_random(&cpu->random) % 4 == 0)
-		abandon(self, cpu, huge_frame);
-	run_put(vcpu, LLFREE_HUGE_ORDER, huge_frame);
+		run_put(vcpu, cpu->lanes[at].order, cpu->lanes[at].frame);
+}
+
+static void device_rest(void *context, hv_vcpu *vcpu)
+{
+	hv_dma_driver *self = context;
+	cpu_driver *cpu = &self->cpus[vcpu->cpu_idx];
+	for (size_t at = 0; at < PARKED_MAX; at++) {
+		if (cpu->parked[at] != 0)
+			run_put(vcpu, LLFREE_HUGE_ORDER, cpu->parked[at] - 1);
+		cpu->parked[at] = 0;
+	}
+	hv_dma_wait(self->dma, &cpu->abandoned);
 }
 
 static hv_err cpu_open(cpu_driver *cpu, uint64_t seed)
@@ -261,6 +295,7 @@ hv_err hv_dma_driver_create(hv_dma_driver **driver, hv_dma *dma, hv_vm *vm)
 		return err;
 	}
 	vm->device_round = device_round;
+	vm->device_rest = device_rest;
 	vm->device_context = self;
 	*driver = self;
 	return HV_OK;

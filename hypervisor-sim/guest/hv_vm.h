@@ -120,8 +120,9 @@ struct hv_vm {
 	_Atomic uint64_t
 		job_number; /**< written under the lock; a job that has no end of its own ends when it moves on */
 	uint64_t fill_max_frames;
-	/* of HV_JOB_DEVICE: one round on the vCPU's own thread; holds no memory when it returns */
+	/* of HV_JOB_DEVICE, on the vCPU's own thread: one round, and at the end of the job: free all that is held */
 	void (*device_round)(void *context, hv_vcpu *vcpu);
+	void (*device_rest)(void *context, hv_vcpu *vcpu);
 	void *device_context;
 };
 

@@ -161,6 +161,7 @@ static void drive_device(hv_vcpu *vcpu)
 		vcpu->vm->device_round(vcpu->vm->device_context, vcpu);
 		count(&vcpu->rounds, 1);
 	}
+	vcpu->vm->device_rest(vcpu->vm->device_context, vcpu);
 }
 
 void hv_workload_run(hv_vcpu *vcpu, hv_job job, uint64_t fill_max_frames)

@@ -85,6 +85,12 @@ hv_err hv_rig_create(hv_rig *self, const hv_rig_config *config, const char **fai
 		return err;
 	*failed_step = "the host's view of the VM";
 	err = host_open(self);
+	if (err == HV_OK && config->dma) {
+		*failed_step = "the DMA device";
+		self->pinned_before = hv_pinned_bytes();
+		err = hv_rig_device_open(&self->device, &self->vm, &self->host, config->technique->dma_safe,
+					 config->dma_window_huge);
+	}
 	if (err == HV_OK) {
 		*failed_step = "the residency oracle";
 		err = oracle_open(self);
@@ -115,6 +121,7 @@ void hv_rig_destroy(hv_rig *self)
 	hv_vm_stop(&self->vm);
 	hv_install_service_stop(&self->service);
 	hv_channel_service_stop(&self->channel_service);
+	hv_rig_device_close(&self->device);
 	hv_host_close(&self->host);
 	if (self->host_attached)
 		llfree_arena_destroy(&self->host_arena);
@@ -223,7 +230,9 @@ bool hv_rig_sound(hv_rig *self, char *detail, size_t detail_bytes)
 			 "%" PRIu64 " frames lost what was written, %" PRIu64 " frees refused, %" PRIu64
 			 " installs failed",
 			 outcome.mismatches, outcome.frees_refused, outcome.installs_failed);
-	else /* what a host has taken out of a shared state is held by nobody in the guest */
+	else if (self->device.dma == NULL ||
+		 hv_rig_device_sound(&self->device, &self->host, self->pinned_before, detail, detail_bytes))
+		/* what a host has taken out of a shared state is held by nobody in the guest */
 		return hv_vm_audit(&self->vm, !self->config.vm.allocator->shared_state, detail, detail_bytes);
 	return false;
 }

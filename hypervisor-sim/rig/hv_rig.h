@@ -9,6 +9,7 @@
 #include "host/install_service.h"
 #include "host/monitor.h"
 #include "memory/residency.h"
+#include "rig/rig_device.h"
 
 typedef struct hv_rig_config {
 	hv_vm_config vm;
@@ -18,7 +19,9 @@ typedef struct hv_rig_config {
 	hv_discard_way discard;  /**< of techniques that collect their discards; others make plain calls */
 	uint32_t batch_huge;
 	bool one_mapping; /**< the host uses the guest's mapping of the region (thread sanitizers follow addresses) */
-	bool oracle_fallback; /**< look with mincore() in any case */
+	bool dma;         /**< with a DMA device, where there is one */
+	uint64_t dma_window_huge; /**< 0 = it sees all of the memory, or what RLIMIT_MEMLOCK allows */
+	bool oracle_fallback;     /**< look with mincore() in any case */
 } hv_rig_config;
 
 typedef struct hv_rig {
@@ -27,6 +30,8 @@ typedef struct hv_rig {
 	llfree_arena host_arena; /**< the host's own mapping of the region; without memory */
 	bool host_attached;
 	hv_host host;
+	hv_rig_device device;   /**< device.dma NULL = none */
+	uint64_t pinned_before; /**< by this process, without the device */
 	hv_install_service service;
 	hv_channel channel; /**< for techniques whose guest has a driver */
 	hv_channel_service channel_service;

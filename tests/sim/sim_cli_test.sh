@@ -66,6 +66,11 @@ cp "$dir/result.json" "$dir/before.json"
 expect 2 'never overwritten' inflate $small --json "$dir/result.json"
 cmp -s "$dir/result.json" "$dir/before.json" || fail "an earlier result was changed"
 
+# the DMA device: a small run for every technique; says "skipped" where there is no io_uring
+expect 2 'allowed: 1 to' dma-safety --transfers 0
+expect 0 'all passed' dma-safety --memory 64M --target 40M --transfers 1000 --seconds 2 --json "$dir/dma.json"
+grep -q 'stale_transfers\|io_uring\|liburing' "$dir/dma.json" || fail "dma-safety measured nothing"
+
 # Ctrl-C: what was measured so far, valid, and 130
 "$hvsim" inflate --memory 64M --target 40M --iterations 100000 --vcpus 1 --technique llfree-manual \
 	--json "$dir/partial.json" >"$dir/out" 2>&1 &
