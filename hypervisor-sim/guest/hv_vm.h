@@ -20,6 +20,7 @@ typedef struct hv_vcpu hv_vcpu;
 typedef struct hv_guest_allocator {
 	const char *name, *summary;
 	bool shared_state; /**< its state is the region that a host can read and write: what llfree-* need */
+	bool joins;        /**< a put may give back as one what was got as several runs */
 	/** Make and free vm->zone; NULL when all of it lies in the arena. */
 	hv_err (*create)(hv_vm *vm);
 	void (*destroy)(hv_vm *vm);

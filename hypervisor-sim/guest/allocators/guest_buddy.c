@@ -108,6 +108,7 @@ static bool guest_buddy_audit(hv_vm *vm, uint64_t *free_frames, uint64_t *first_
 const hv_guest_allocator hv_guest_allocator_guest_buddy = {
 	.name = "buddy",
 	.summary = "a buddy allocator with a zone lock and per-CPU lists, as Linux has it; private to the guest",
+	.joins = true,
 	.create = guest_buddy_create,
 	.destroy = guest_buddy_destroy,
 	.get = guest_buddy_get,
