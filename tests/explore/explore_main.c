@@ -274,9 +274,10 @@ static void visit_replay(const t_scenario *scenario, const char *family, const t
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: explore [--filter TEXT] [--long | --brief] [--scale N] [--seed N] [--verbose] [--keep-going] "
-			"[--strict] [--list]\n"
-			"       explore --replay 'SCENARIO SCHEDULE'\n");
+	fprintf(stderr,
+		"usage: explore [--filter TEXT] [--long | --brief] [--scale N] [--seed N] [--verbose] [--keep-going] "
+		"[--strict] [--list]\n"
+		"       explore --replay 'SCENARIO SCHEDULE'\n");
 	return 2;
 }
 

@@ -6,6 +6,9 @@
 
 #include "world.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 typedef struct t_budget {
 	unsigned preemptions;   /* bound of the exhaustive search */
 	uint64_t max_schedules; /* then it is cut off, and random ones follow */
@@ -20,6 +23,7 @@ void t_each_scenario(t_scenario_fn visit, unsigned scale);
 
 /* Parts, by the file that makes them. */
 void t_each_pair(t_scenario_fn visit, unsigned scale);
+void t_each_put(t_scenario_fn visit, unsigned scale);
 void t_each_special(t_scenario_fn visit, unsigned scale);
 
 /* A named operation with what it needs beforehand. */
@@ -34,5 +38,44 @@ const t_atom *t_atom_named(const char *name);
 /* Add a thread that does this. */
 void t_scenario_add(t_scenario *scenario, const t_atom *atom, unsigned cpu);
 void t_scenario_begin(t_scenario *scenario, bool exact, unsigned trees);
+
+/* --- short ways to write them ------------------------------------------------------------------------------------ */
+
+static const t_op t_op_none = { .kind = T_END };
+
+static inline t_op t_op_get(unsigned order)
+{
+	return (t_op){ .kind = T_GET, .order = (uint8_t)order };
+}
+
+static inline t_op t_op_get_at(unsigned order, unsigned frame)
+{
+	return (t_op){ .kind = T_GET_AT, .order = (uint8_t)order, .at = (uint16_t)frame };
+}
+
+static inline t_op t_op_put(unsigned held_idx, unsigned order, unsigned offset)
+{
+	return (t_op){ .kind = T_PUT, .order = (uint8_t)order, .at = (uint16_t)held_idx, .offset = (uint16_t)offset };
+}
+
+static inline t_op t_op_at(t_kind kind, unsigned idx)
+{
+	return (t_op){ .kind = kind, .at = (uint16_t)idx };
+}
+
+static inline t_atom t_atom_of(t_op setup, t_op first, t_op second)
+{
+	return (t_atom){ "", { setup }, { first, second } };
+}
+
+static inline const t_atom *t_atom_or_die(const char *name)
+{
+	const t_atom *atom = t_atom_named(name);
+	if (!atom) {
+		fprintf(stderr, "no operation is called %s\n", name);
+		exit(2);
+	}
+	return atom;
+}
 
 #endif

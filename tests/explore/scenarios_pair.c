@@ -4,7 +4,6 @@
  * that only one of two gets can have it; fast and exact. */
 #include "scenarios.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define GET(o)                              \

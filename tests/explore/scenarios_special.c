@@ -4,47 +4,6 @@
  * it, two owners freeing parts of one huge frame, one run put twice, three threads, and crashes at every step. */
 #include "scenarios.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-static t_op get_of_order(unsigned order)
-{
-	return (t_op){ .kind = T_GET, .order = (uint8_t)order };
-}
-
-static t_op get_at(unsigned order, unsigned frame)
-{
-	return (t_op){ .kind = T_GET_AT, .order = (uint8_t)order, .at = (uint16_t)frame };
-}
-
-static t_op put_held(unsigned held_idx, unsigned order, unsigned offset)
-{
-	return (t_op){ .kind = T_PUT, .order = (uint8_t)order, .at = (uint16_t)held_idx, .offset = (uint16_t)offset };
-}
-
-static t_op op_at(t_kind kind, unsigned idx)
-{
-	return (t_op){ .kind = kind, .at = (uint16_t)idx };
-}
-
-static t_atom atom_of(t_op setup, t_op first, t_op second)
-{
-	return (t_atom){ "", { setup }, { first, second } };
-}
-
-static const t_op none = { .kind = T_END };
-
-static const t_atom *atom_or_die(const char *name)
-{
-	const t_atom *atom = t_atom_named(name);
-	if (!atom) {
-		fprintf(stderr, "no operation is called %s\n", name);
-		exit(2);
-	}
-	return atom;
-}
-
 /* --- multi-word rollback: a foreign owner at each position -------------------------------------------------------- */
 
 static void visit_foreign(t_scenario_fn visit, const char *what, bool exact, unsigned position, const t_atom *taker,
@@ -67,16 +26,16 @@ static void each_position(t_scenario_fn visit, bool exact, bool any, unsigned or
 {
 	char what[16];
 	(void)snprintf(what, sizeof(what), "%s%u", any ? "get" : "at", order);
-	t_atom taker = atom_of(none, any ? get_of_order(order) : get_at(order, 0), none);
+	t_atom taker = t_atom_of(t_op_none, any ? t_op_get(order) : t_op_get_at(order, 0), t_op_none);
 	for (unsigned position = 0; position < 1u << (order - unit_order); position++) {
 		unsigned first = position << unit_order;
-		t_atom comes = atom_of(none, get_at(0, first + 5), none);
-		t_atom comes_and_goes = atom_of(none, get_at(0, first + 5), put_held(0, 0, 0));
-		t_atom goes = atom_of(get_at(0, first + 5), put_held(0, 0, 0), none);
-		t_atom takes_unit = atom_of(none, get_at(unit_order, first), put_held(0, unit_order, 0));
-		t_atom gives_unit = atom_of(get_at(unit_order, first), put_held(0, unit_order, 0), none);
-		t_atom hard = atom_of(none, op_at(T_HARD, first / LLFREE_HUGE_FRAMES), none);
-		t_atom soft = atom_of(none, op_at(T_SOFT, first / LLFREE_HUGE_FRAMES), none);
+		t_atom comes = t_atom_of(t_op_none, t_op_get_at(0, first + 5), t_op_none);
+		t_atom comes_and_goes = t_atom_of(t_op_none, t_op_get_at(0, first + 5), t_op_put(0, 0, 0));
+		t_atom goes = t_atom_of(t_op_get_at(0, first + 5), t_op_put(0, 0, 0), t_op_none);
+		t_atom takes_unit = t_atom_of(t_op_none, t_op_get_at(unit_order, first), t_op_put(0, unit_order, 0));
+		t_atom gives_unit = t_atom_of(t_op_get_at(unit_order, first), t_op_put(0, unit_order, 0), t_op_none);
+		t_atom hard = t_atom_of(t_op_none, t_op_at(T_HARD, first / LLFREE_HUGE_FRAMES), t_op_none);
+		t_atom soft = t_atom_of(t_op_none, t_op_at(T_SOFT, first / LLFREE_HUGE_FRAMES), t_op_none);
 		visit_foreign(visit, what, exact, position, &taker, &comes, "takes-one", budget);
 		visit_foreign(visit, what, exact, position, &taker, &comes_and_goes, "takes-and-gives-one", budget);
 		visit_foreign(visit, what, exact, position, &taker, &goes, "gives-one", budget);
@@ -102,128 +61,6 @@ static void rollbacks(t_scenario_fn visit, unsigned scale)
 	}
 }
 
-/* --- put ---------------------------------------------------------------------------------------------------------- */
-
-/* a frees the lower half of a huge run, b the upper; others look for what becomes free. */
-static void shared_huge(t_scenario_fn visit, unsigned scale)
-{
-	static const unsigned parts[] = { 0, 6, 7, 8 };
-	static const char *const thirds[] = { "", "get0", "get6", "get8", "get9", "at6", "hard", "soft", "drain-all" };
-	for (unsigned exact = 0; exact < 2; exact++) {
-		for (unsigned i = 0; i < 4; i++) {
-			for (unsigned third = 0; third < sizeof(thirds) / sizeof(thirds[0]); third++) {
-				t_scenario scenario;
-				t_scenario_begin(&scenario, exact, 1);
-				t_atom a = atom_of(get_at(9, 0), put_held(0, parts[i], 0), none);
-				t_atom b = atom_of(none, put_held(0, parts[i], 0), none);
-				t_scenario_add(&scenario, &a, 0);
-				scenario.setup[0][scenario.n_setup[0]++] =
-					(t_op){ .kind = T_GIVE, .order = 8, .offset = 256, .other = 1 };
-				t_scenario_add(&scenario, &b, 1);
-				if (*thirds[third])
-					t_scenario_add(&scenario, atom_or_die(thirds[third]), 1);
-				(void)snprintf(scenario.name, sizeof(scenario.name), "parts/%s/put%u+put%u%s%s",
-					       exact ? "exact" : "fast", parts[i], parts[i], *thirds[third] ? "+" : "",
-					       thirds[third]);
-				t_budget budget = { *thirds[third] ? 2 : 4, 2500 * (uint64_t)scale,
-						    100 * (uint64_t)scale };
-				visit(&scenario, exact ? "parts/exact" : "parts/fast", &budget);
-			}
-		}
-	}
-}
-
-/* One run put by two threads: one wins (A7, exact mode). */
-static void raced_puts(t_scenario_fn visit, unsigned scale)
-{
-	t_budget budget = { 4, 6000 * (uint64_t)scale, 200 * (uint64_t)scale };
-	for (unsigned order = 0; order <= LLFREE_MAX_ORDER; order++) {
-		for (unsigned whole = 0; whole < 2; whole++) {
-			unsigned held = whole || order >= LLFREE_HUGE_ORDER ? order : LLFREE_HUGE_ORDER;
-			if (!whole && order >= LLFREE_HUGE_ORDER)
-				continue;
-			t_scenario scenario;
-			t_scenario_begin(&scenario, true, 1);
-			t_atom raced = atom_of(none, (t_op){ .kind = T_PUT_RACED, .order = (uint8_t)order }, none);
-			t_scenario_add(&scenario, &raced, 0);
-			t_scenario_add(&scenario, &raced, 1);
-			scenario.bystander[0] = get_at(held, 0);
-			scenario.n_bystander = 1;
-			scenario.successes = 1;
-			(void)snprintf(scenario.name, sizeof(scenario.name), "double-put/exact/order%u-of-%u", order,
-				       held);
-			visit(&scenario, "double-put/exact", &budget);
-		}
-	}
-}
-
-/* The slot's reservation is empty, and its tree got 256 frames back through another slot: a get moves them over, while
- * somebody changes the slot, the tree, or both. */
-static void synchronisations(t_scenario_fn visit, unsigned scale)
-{
-	static const unsigned orders[] = { 0, 3, 6, 8 };
-	t_budget budget = { 3, 3000 * (uint64_t)scale, 100 * (uint64_t)scale };
-	const struct {
-		const char *name;
-		t_atom atom;
-	} others[] = {
-		{ "drain-slot", atom_of(none, op_at(T_DRAIN_SLOT, 0), none) },
-		{ "drain-all", atom_of(none, op_at(T_DRAIN_ALL, 0), none) },
-		{ "get0", atom_of(none, get_of_order(0), none) },
-		{ "get8", atom_of(none, get_of_order(8), none) },
-		{ "offline", atom_of(none, op_at(T_OFFLINE, 0), none) },
-		{ "put0", atom_of(none, put_held(0, 0, 0), none) },
-		{ "put8", atom_of(none, put_held(0, 8, 0), none) },
-		{ "drain-slot-get0", atom_of(none, op_at(T_DRAIN_SLOT, 0), get_of_order(0)) },
-	};
-	for (unsigned exact = 0; exact < 2; exact++) {
-		for (unsigned i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
-			for (unsigned j = 0; j < sizeof(others) / sizeof(others[0]); j++) {
-				t_scenario scenario;
-				t_scenario_begin(&scenario, exact, 1);
-				t_atom a = atom_of(get_of_order(LLFREE_MAX_ORDER), get_of_order(orders[i]), none);
-				t_scenario_add(&scenario, &a, 0);
-				t_op *setup = &scenario.setup[0][scenario.n_setup[0]];
-				setup[0] = (t_op){ .kind = T_PUT, .order = 8, .offset = 256, .cpu = 1 };
-				setup[1] = (t_op){ .kind = T_GIVE, .order = 8, .offset = 0, .other = 1 };
-				scenario.n_setup[0] += 2;
-				t_scenario_add(&scenario, &others[j].atom, 0);
-				(void)snprintf(scenario.name, sizeof(scenario.name), "sync/%s/get%u+%s",
-					       exact ? "exact" : "fast", orders[i], others[j].name);
-				visit(&scenario, exact ? "sync/exact" : "sync/fast", &budget);
-			}
-		}
-	}
-}
-
-/* 40 free frames in the first child, 32 of them in one half row, and more elsewhere: a get of loose frames sees more
- * bits than the child has count left for it. */
-static void scarce_children(t_scenario_fn visit, unsigned scale)
-{
-	static const char *const names[] = { "get0",      "get0-put0",  "get0-get0",  "get3",      "at3",
-					     "get-batch", "handle-get", "drain-slot", "drain-all", "hard-last" };
-	t_budget budget = { 3, 2500 * (uint64_t)scale, 100 * (uint64_t)scale };
-	for (unsigned exact = 0; exact < 2; exact++) {
-		for (unsigned i = 0; i < 5; i++) {
-			for (unsigned j = i; j < sizeof(names) / sizeof(names[0]); j++) {
-				for (unsigned cpu = 0; cpu < 2; cpu++) {
-					t_scenario scenario;
-					t_scenario_begin(&scenario, exact, 1);
-					t_scenario_add(&scenario, atom_or_die(names[i]), 0);
-					t_scenario_add(&scenario, atom_or_die(names[j]), cpu);
-					for (unsigned row = 1; row < LLFREE_HUGE_ROWS; row++)
-						scenario.bystander[scenario.n_bystander++] = get_at(6, row * 64);
-					scenario.bystander[scenario.n_bystander++] = get_at(4, 48);
-					scenario.bystander[scenario.n_bystander++] = get_at(3, 40);
-					(void)snprintf(scenario.name, sizeof(scenario.name), "scarce/%s/%s+%s/cpu%u",
-						       exact ? "exact" : "fast", names[i], names[j], cpu);
-					visit(&scenario, exact ? "scarce/exact" : "scarce/fast", &budget);
-				}
-			}
-		}
-	}
-}
-
 /* --- install that fails ------------------------------------------------------------------------------------------- */
 
 static void failing_installs(t_scenario_fn visit, unsigned scale)
@@ -236,8 +73,8 @@ static void failing_installs(t_scenario_fn visit, unsigned scale)
 			for (unsigned j = i; j < sizeof(names) / sizeof(names[0]); j++) {
 				t_scenario scenario;
 				t_scenario_begin(&scenario, exact, 1);
-				t_scenario_add(&scenario, atom_or_die(names[i]), 0);
-				t_scenario_add(&scenario, atom_or_die(names[j]), 1);
+				t_scenario_add(&scenario, t_atom_or_die(names[i]), 0);
+				t_scenario_add(&scenario, t_atom_or_die(names[j]), 1);
 				scenario.install_fails = true;
 				(void)snprintf(scenario.name, sizeof(scenario.name), "install-fails/%s/%s+%s",
 					       exact ? "exact" : "fast", names[i], names[j]);
@@ -292,7 +129,7 @@ static void triples(t_scenario_fn visit, unsigned scale)
 				t_scenario scenario;
 				t_scenario_begin(&scenario, exact, variant == 1 ? 1 : 2);
 				for (unsigned j = 0; j < 3; j++)
-					t_scenario_add(&scenario, atom_or_die(rows[i][j]), variant == 0 ? 0 : j % 2);
+					t_scenario_add(&scenario, t_atom_or_die(rows[i][j]), variant == 0 ? 0 : j % 2);
 				(void)snprintf(scenario.name, sizeof(scenario.name), "triple/%s/%s+%s+%s/%s",
 					       exact ? "exact" : "fast", rows[i][0], rows[i][1], rows[i][2],
 					       variants[variant]);
@@ -319,7 +156,7 @@ static void classes(t_scenario_fn visit, unsigned scale)
 				for (unsigned trees = 1; trees <= 2; trees++) {
 					t_scenario scenario;
 					t_scenario_begin(&scenario, exact, trees);
-					t_atom a = atom_of(none, get_of_order(order), put_held(0, order, 0));
+					t_atom a = t_atom_of(t_op_none, t_op_get(order), t_op_put(0, order, 0));
 					t_atom b = a;
 					b.program[0].class_idx = 1;
 					t_scenario_add(&scenario, &a, 0);
@@ -354,7 +191,7 @@ static void crashes(t_scenario_fn visit, unsigned scale)
 				t_scenario_begin(&scenario, exact, 1);
 				scenario.crash = true;
 				t_scenario_add(&scenario, &t_atoms[i], 0);
-				t_scenario_add(&scenario, atom_or_die(partners[j]), 1);
+				t_scenario_add(&scenario, t_atom_or_die(partners[j]), 1);
 				(void)snprintf(scenario.name, sizeof(scenario.name), "crash/%s/%s+%s",
 					       exact ? "exact" : "fast", t_atoms[i].name, partners[j]);
 				budget = (t_budget){ 1, 25 * (uint64_t)scale, 0 };
@@ -367,10 +204,7 @@ static void crashes(t_scenario_fn visit, unsigned scale)
 void t_each_special(t_scenario_fn visit, unsigned scale)
 {
 	rollbacks(visit, scale);
-	shared_huge(visit, scale);
-	raced_puts(visit, scale);
-	synchronisations(visit, scale);
-	scarce_children(visit, scale);
+	t_each_put(visit, scale);
 	failing_installs(visit, scale);
 	classes(visit, scale);
 	triples(visit, scale);

@@ -40,5 +40,8 @@ typedef struct t_world {
 extern t_world world;
 
 bool t_world_install(void *context, uint64_t huge);
+const char *t_owner_name(unsigned owner);
+/* One operation of a thread, checked. */
+llfree_err t_world_op(unsigned thread, const t_op *op);
 
 #endif
