@@ -6,12 +6,14 @@
 #include "guest/hv_vm.h"
 #include "guest/driver.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 const hv_guest_allocator *hv_guest_allocator_find(const char *name)
 {
@@ -30,7 +32,18 @@ static hv_err arena_create(hv_vm *self)
 		.small_frames = backing->small_frames,
 		.allocator = { .cpus = self->config.n_vcpus, .exact = self->config.exact },
 	};
+	char path[64];
+	int fd = backing->open != NULL ? backing->open(config.memory_bytes) : -1;
+	if (backing->open != NULL && fd < 0)
+		return HV_ERR_SYSTEM;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd); /* the arena opens a descriptor of its own */
+	config.path = fd >= 0 ? path : NULL;
 	llfree_err err = llfree_arena_create(&self->arena, &config);
+	if (fd >= 0) {
+		int why = errno;
+		close(fd);
+		errno = why;
+	}
 	if (err != LLFREE_OK)
 		return err == LLFREE_ERR_SYSTEM ? HV_ERR_SYSTEM : HV_ERR_LIBRARY;
 	self->memory = (hv_memory){ self->arena.memory, self->arena.memory_bytes >> HV_HUGE_SHIFT,

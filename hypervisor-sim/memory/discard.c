@@ -166,7 +166,9 @@ hv_err hv_discard(const hv_discarder *self, const hv_memory *memory, const uint6
 	else if (memory->backing->discard == HV_DISCARD_DONTNEED)
 		advise_each(iov, ranges, n_ranges, failed, &made);
 	if (memory->backing->discard == HV_DISCARD_PUNCH) {
-		/* the vectored call may have moved a resumed range */
+		/* the vectored call may have moved a resumed range; where it failed the hole drops the mapping too */
+		for (size_t pos = 0; pos < n_huge; pos++)
+			failed[pos] = false;
 		n_ranges = ranges_coalesce(memory, huge_idx, n_huge, merge, iov, ranges);
 		punch_each(memory, iov, ranges, n_ranges, failed, &made);
 	}

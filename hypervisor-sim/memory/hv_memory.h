@@ -19,6 +19,8 @@ typedef enum hv_discard_kind {
 typedef struct hv_backing {
 	const char *name, *summary;
 	llfree_backing kind;
+	/** A file of this size, for LLFREE_BACKING_FILE; else NULL. @return a descriptor; -1 with errno */
+	int (*open)(uint64_t bytes);
 	bool small_frames; /**< ask the kernel for 4 KiB frames */
 	hv_discard_kind discard;
 	bool shared; /**< a file: residency is what the page cache holds, not what is mapped */

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* linux/fs.h of kernel 6.7 and later, under names of our own */
@@ -209,6 +210,12 @@ hv_err hv_residency_look(const hv_residency *self, const hv_memory *memory, hv_r
 		return HV_ERR_INVAL;
 	memset(map->resident_frames, 0, map->huge_count * sizeof(*map->resident_frames));
 	memset(map->frame_words, 0, map->huge_count * HUGE_WORDS * sizeof(*map->frame_words));
-	map->resident_bytes = map->huge_page_bytes = 0;
+	map->resident_bytes = map->huge_page_bytes = map->file_bytes = 0;
+	struct stat file;
+	if (memory->backing->shared && memory->fd >= 0) {
+		if (fstat(memory->fd, &file) != 0)
+			return HV_ERR_SYSTEM;
+		map->file_bytes = (uint64_t)file.st_blocks * 512;
+	}
 	return self->way == HV_RESIDENCY_PAGEMAP_SCAN ? look_scan(self, memory, map) : look_mincore(memory, map);
 }

@@ -23,6 +23,7 @@ typedef struct hv_residency_map {
 	uint64_t huge_count;
 	uint64_t resident_bytes;
 	uint64_t huge_page_bytes; /**< of these, in 2 MiB pages */
+	uint64_t file_bytes;      /**< of a file: what its file system holds (st_blocks), the second witness */
 } hv_residency_map;
 
 /** Probe what the kernel offers for this memory; force_fallback takes mincore() in any case. */

@@ -191,6 +191,9 @@ hv_proof hv_rig_take(hv_rig *self, uint64_t limit_bytes)
 		proof.look_err = err;
 	if (proof.look_err == HV_OK)
 		proof_compare(self, &proof);
+	proof.file = self->vm.memory.backing->shared;
+	if (self->before.file_bytes > self->after.file_bytes)
+		proof.file_freed = self->before.file_bytes - self->after.file_bytes;
 	return proof;
 }
 
@@ -211,6 +214,9 @@ bool hv_proof_holds(const hv_proof *proof, bool touched, char *detail, size_t de
 	else if (proof->bytes_freed != proof->bytes_resident)
 		snprintf(detail, detail_bytes, "%" PRIu64 " bytes were resident, %" PRIu64 " went",
 			 proof->bytes_resident, proof->bytes_freed);
+	else if (proof->file && proof->file_freed != proof->bytes_freed)
+		snprintf(detail, detail_bytes, "%" PRIu64 " bytes went by the page cache, %" PRIu64 " by st_blocks",
+			 proof->bytes_freed, proof->file_freed);
 	else if (touched && proof->bytes_freed != proof->bytes_moved)
 		snprintf(detail, detail_bytes, "%" PRIu64 " touched bytes moved, %" PRIu64 " went", proof->bytes_moved,
 			 proof->bytes_freed);

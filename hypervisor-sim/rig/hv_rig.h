@@ -55,6 +55,8 @@ typedef struct hv_proof {
 				      install; of reports: what was discarded in the pass */
 	uint64_t bytes_resident;   /**< of these, what was resident before */
 	uint64_t bytes_freed;      /**< of the whole memory, what the oracle saw go */
+	uint64_t file_freed;       /**< of a file backing: what its file system gave up (st_blocks) */
+	bool file;                 /**< the backing is a file */
 	uint64_t still_resident;   /**< huge frames where some of it is resident still: H5 is broken */
 	uint64_t evicted_resident; /**< huge frames that R calls soft or hard and that are resident: H3 is broken */
 } hv_proof;

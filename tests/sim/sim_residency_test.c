@@ -4,8 +4,13 @@
 #define _GNU_SOURCE
 #include "t_sim.h"
 
+#include "memory/private_tmpfs.h"
+
+#include <fcntl.h>
 #include <inttypes.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { HUGE = 8 };
 
@@ -145,6 +150,75 @@ static void unmapped_file_memory_is_still_resident(void **state)
 	oracle_close(&self);
 }
 
+/* Of every file backing: page cache and file system agree, with what is mapped and what is not. */
+static void file_system_agrees_with_the_oracle(void **state)
+{
+	(void)state;
+	static t_oracle self;
+	char why[160];
+	for (const hv_backing *const *backing = hv_backings; *backing != NULL; backing++) {
+		if (!(*backing)->shared || !hv_backing_available(*backing, why, sizeof(why)))
+			continue;
+		oracle_open(&self, (*backing)->name, false);
+		oracle_look(&self);
+		assert_int_equal(self.map.file_bytes, 0);
+		t_touch(&self.vm.memory, 1);
+		t_touch(&self.vm.memory, 4);
+		assert_int_equal(madvise(hv_memory_huge(&self.vm.memory, 4), HV_HUGE_BYTES, MADV_DONTNEED), 0);
+		oracle_look(&self);
+		assert_int_equal(self.map.file_bytes, 2 * HV_HUGE_BYTES);
+		oracle_close(&self);
+	}
+}
+
+static void huge_backings_are_huge(void **state)
+{
+	(void)state;
+	static t_oracle self;
+	char why[160];
+	if (!hv_backing_available(hv_backing_find("tmpfs-huge"), why, sizeof(why)))
+		skip();
+	oracle_open(&self, "tmpfs-huge", false);
+	t_touch(&self.vm.memory, 0);
+	t_touch(&self.vm.memory, 5);
+	oracle_look(&self);
+	assert_int_equal(self.map.resident_bytes, 2 * HV_HUGE_BYTES);
+	assert_int_equal(self.map.huge_page_bytes, 2 * HV_HUGE_BYTES);
+	oracle_close(&self);
+}
+
+static void link_read(const char *path, char *text, size_t text_bytes)
+{
+	ssize_t chars = readlink(path, text, text_bytes - 1);
+	assert_true(chars > 0);
+	text[chars] = '\0';
+}
+
+/* Mounts are made by a child in namespaces of its own: ours, and who we are, stay. */
+static void private_mount_leaves_the_caller_alone(void **state)
+{
+	(void)state;
+	char before[2][64], after[2][64], why[160];
+	const char *failed_call;
+	uid_t user = geteuid();
+	link_read("/proc/self/ns/mnt", before[0], sizeof(before[0]));
+	link_read("/proc/self/ns/user", before[1], sizeof(before[1]));
+	if (!hv_backing_available(hv_backing_find("tmpfs-huge"), why, sizeof(why))) {
+		print_message("skipped: %s\n", why);
+		skip();
+	}
+	int fd = hv_private_tmpfs_file(HV_HUGE_BYTES, &failed_call);
+	assert_true(fd >= 0);
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	close(fd);
+	link_read("/proc/self/ns/mnt", after[0], sizeof(after[0]));
+	link_read("/proc/self/ns/user", after[1], sizeof(after[1]));
+	assert_string_equal(before[0], after[0]);
+	assert_string_equal(before[1], after[1]);
+	assert_int_equal(geteuid(), user);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child is left */
+}
+
 static void map_of_another_size_is_refused(void **state)
 {
 	(void)state;
@@ -165,6 +239,9 @@ int main(void)
 		cmocka_unit_test(discarded_memory_is_absent),
 		cmocka_unit_test(memory_only_read_counts_as_in_smaps),
 		cmocka_unit_test(unmapped_file_memory_is_still_resident),
+		cmocka_unit_test(file_system_agrees_with_the_oracle),
+		cmocka_unit_test(huge_backings_are_huge),
+		cmocka_unit_test(private_mount_leaves_the_caller_alone),
 		cmocka_unit_test(map_of_another_size_is_refused),
 	};
 	return T_RUN(tests);
