@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { KEY_TRANSFERS = 0x1000, KEY_SECONDS, KEY_WINDOW, RESIZES_MIN = 4, SHORT_DELAY_MS = 20 };
+enum { KEY_TRANSFERS = 0x1000, KEY_SECONDS, KEY_WINDOW, RESIZES_MIN = 4, PASSES_MIN = 60, SHORT_DELAY_MS = 20 };
 #define PAUSE_NS UINT64_C(3000000)
 
 typedef struct safety_options {
@@ -49,7 +49,8 @@ static bool enough(const safety *self, uint64_t begin_ns)
 	bool over = hv_now_ns() - begin_ns > limit_ns;
 	hv_dma_outcome outcome = hv_dma_driver_result(self->rig.device.driver);
 	return hv_interrupted() || (over && self->resizes > 0) ||
-	       (outcome.transfers >= self->options->transfers && self->resizes >= RESIZES_MIN);
+	       (outcome.transfers >= self->options->transfers &&
+		self->resizes >= (self->technique->automatic ? PASSES_MIN : RESIZES_MIN));
 }
 
 static bool resize_fine(safety *self, hv_err err)
