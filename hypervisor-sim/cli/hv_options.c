@@ -29,7 +29,8 @@ enum {
 	KEY_REPORT_DELAY,
 	KEY_REPORT_BATCH,
 	KEY_BLOCK,
-	KEY_SLOW
+	KEY_SLOW,
+	KEY_DEVICE
 };
 
 static const struct argp_option option_table[] = {
@@ -51,6 +52,7 @@ static const struct argp_option option_table[] = {
 	  "base-auto, huge-auto: from a free to the report, in milliseconds (default 2000; inflate: 20)", 0 },
 	{ "report-batch", KEY_REPORT_BATCH, "N", 0, "base-auto, huge-auto: blocks per report, 1 to 64 (default 32)",
 	  0 },
+	{ "device", KEY_DEVICE, "NAME", 0, "Device of the VM: none (default) or dma, which pins all of its memory", 0 },
 	{ "block", KEY_BLOCK, "SIZE", 0, "virtio-mem: plugged and unplugged at once, 2M or 4M (default 2M)", 0 },
 	{ "slow-limit", KEY_SLOW, "SIZE", 0,
 	  "Techniques that move less than 2 MiB at once move only this much (default 1G)", 0 },
@@ -137,6 +139,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		return 0;
 	case KEY_BACKING:
 		options->backing = text;
+		return 0;
+	case KEY_DEVICE:
+		if (strcmp(text, "none") != 0 && strcmp(text, "dma") != 0)
+			argp_error(state, "unknown device '%s'; known: none, dma", text);
+		options->dma = strcmp(text, "dma") == 0;
 		return 0;
 	case KEY_JSON:
 		options->json = text;

@@ -15,6 +15,7 @@ typedef struct hv_options {
 	const char *technique; /**< a name, names separated by commas, or "all" */
 	const char *backing;   /**< likewise */
 	const char *allocator; /**< of the guest; NULL = the technique's own */
+	bool dma;              /**< with the DMA device */
 	const char *json;      /**< NULL = none */
 	uint64_t memory_bytes, target_bytes;
 	uint64_t block_bytes, slow_bytes;

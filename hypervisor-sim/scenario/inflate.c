@@ -53,6 +53,7 @@ typedef struct inflate {
 	hv_samples samples[PHASE_COUNT];
 	uint64_t moved[PHASE_COUNT], freed[PHASE_COUNT];
 	verdict proof, sound;
+	hv_samples pinned;                       /**< bytes after each shrink of touched memory, with a device */
 	uint64_t huge_page_bytes, touched_bytes; /**< of the last look at touched memory */
 	hv_discard_way way;
 	const char *oracle;
@@ -105,6 +106,7 @@ static bool rig_start(inflate *self)
 		.period_ns = (options->period_ms != 0 ? options->period_ms : SHORT_DELAY_MS) * 1000000,
 		.discard = HV_DISCARD_VECTORED,
 		.batch_huge = (uint32_t)options->batch_huge,
+		.dma = options->dma,
 	};
 	const char *failed_step;
 	hv_err err = hv_rig_create(&self->rig, &config, &failed_step);
@@ -153,6 +155,9 @@ static bool shrink(inflate *self, phase at)
 	}
 	verdict_add(&self->proof, holds, detail);
 	self->freed[at] += proof.bytes_freed;
+	if (at == PHASE_TOUCHED && self->rig.device.dma != NULL &&
+	    hv_samples_add(&self->pinned, (double)(hv_pinned_bytes() - self->rig.pinned_before)) != HV_OK)
+		return false;
 	if (phase_table[at].touched) {
 		self->huge_page_bytes = self->rig.before.huge_page_bytes;
 		self->touched_bytes = self->rig.before.resident_bytes;
@@ -227,7 +232,9 @@ static void row_emit(const inflate *self, const char *name, const char *metric, 
 	bool bytes = at != PHASE_COUNT, reclaims = bytes && phase_table[at].reclaims;
 	if (reclaims)
 		snprintf(proof, sizeof(proof), "%s: %s", self->oracle,
-			 phase_table[at].touched ? "resident before, absent after" : "absent before and after");
+			 phase_table[at].touched ? "resident before, absent after"
+			 : self->options->dma    ? "absent after"
+						 : "absent before and after");
 	if (self->technique->batches)
 		snprintf(discard, sizeof(discard), "%s%s",
 			 hv_discard_way_text(at == PHASE_SINGLE ? HV_DISCARD_SINGLE : self->way),
@@ -242,7 +249,7 @@ static void row_emit(const inflate *self, const char *name, const char *metric, 
 		.scenario = "inflate",
 		.technique = self->technique->name,
 		.allocator = self->allocator->name,
-		.device = "none",
+		.device = self->options->dma ? "dma" : "none",
 		.backing = self->backing->name,
 		.phase = name,
 		.metric = metric,
@@ -297,6 +304,10 @@ static void emit(inflate *self)
 			row_emit(self, "huge-page-share", "share", "ratio", PHASE_COUNT, &share);
 		hv_samples_clear(&share);
 	}
+	if (self->pinned.n_values > 0)
+		row_emit(self, self->technique->dma_safe ? "pinned" : "pinned, so not freed", "pinned", "bytes",
+			 PHASE_COUNT, &self->pinned);
+	hv_samples_clear(&self->pinned);
 	check_emit(self, "every byte reclaimed is gone (H3, H5)", &self->proof, "moves proven");
 	check_emit(self, "no frame changed under its owner (H1), audit (A2)", &self->sound, "guests checked");
 	for (phase at = 0; at < PHASE_COUNT; at++)
@@ -354,11 +365,17 @@ static void parameters_add(hv_result *result, const hv_options *options)
 	cJSON_AddNumberToObject(object, "report_batch", (double)options->report_batch);
 	cJSON_AddNumberToObject(object, "block_bytes", (double)options->block_bytes);
 	cJSON_AddNumberToObject(object, "slow_bytes", (double)options->slow_bytes);
+	cJSON_AddStringToObject(object, "device", options->dma ? "dma" : "none");
 	cJSON_AddNumberToObject(object, "seed", (double)options->seed);
 }
 
 static void run_all(const hv_options *options, hv_result *result)
 {
+	char missing[160];
+	if (options->dma && !hv_dma_available(missing, sizeof(missing))) {
+		hv_result_skip(result, "the DMA device", missing);
+		return;
+	}
 	for (const hv_backing *const *backing = hv_backings; *backing != NULL; backing++) {
 		char why[160];
 		if (!hv_options_wants(options->backing, (*backing)->name))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * hvsim list: techniques, backings, policies and guest allocators that are known, and what this machine lacks. */
+#include "device/hv_dma.h"
 #include "host/hv_policy.h"
 #include "memory/discard.h"
 #include "memory/residency.h"
@@ -35,7 +36,7 @@ static void show_backings(void)
 
 static void show_machine(void)
 {
-	char text[32];
+	char text[32], why[160];
 	hv_discarder discarder;
 	hv_discarder_open(&discarder, HV_DISCARD_VECTORED);
 	bool vectored = discarder.way == HV_DISCARD_VECTORED;
@@ -48,6 +49,7 @@ static void show_machine(void)
 	       hv_residency_scan_known() ? "PAGEMAP_SCAN" : "no PAGEMAP_SCAN (kernel 6.7): mincore and smaps");
 	printf("  populate       %s\n",
 	       hv_populate_known() ? "MADV_POPULATE_WRITE" : "no MADV_POPULATE_WRITE (kernel 5.14): touching");
+	printf("  DMA device     %s\n", hv_dma_available(why, sizeof(why)) ? "io_uring fixed buffers" : why);
 	printf("  memory         %s available\n",
 	       hv_format_bytes(hv_meminfo_bytes("MemAvailable"), text, sizeof(text)));
 }

@@ -66,6 +66,8 @@ cp "$dir/result.json" "$dir/before.json"
 expect 2 'never overwritten' inflate $small --json "$dir/result.json"
 cmp -s "$dir/result.json" "$dir/before.json" || fail "an earlier result was changed"
 
+expect 2 'known: none, dma' inflate --device nonsense
+expect 0 'all passed' inflate $small --technique llfree-manual --device dma
 # the DMA device: a small run for every technique; says "skipped" where there is no io_uring
 expect 2 'allowed: 1 to' dma-safety --transfers 0
 expect 0 'all passed' dma-safety --memory 64M --target 40M --transfers 1000 --seconds 2 --json "$dir/dma.json"
