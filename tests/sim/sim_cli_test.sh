@@ -33,6 +33,17 @@ expect 0 'anon-thp' list
 expect 0 '[0-9]' --version
 expect 2 'known: all.*llfree-manual' inflate --technique nonsense
 expect 2 "unknown technique ''" inflate --technique llfree-manual,
+expect 0 'virtio-mem' list
+expect 0 'buddy' list
+expect 0 'report-order' inflate --help
+expect 2 'known: .*buddy' inflate --allocator nonsense
+expect 2 'allowed: 0 to 10' inflate --report-order 11
+expect 2 'allowed: 0 to' inflate --report-delay -1
+expect 2 'allowed: 1 to 64' inflate --report-batch 0
+expect 2 'allowed: 1 to 64' inflate --report-batch 65
+expect 2 'allowed: 2M or 4M' inflate --block 8M
+expect 2 'multiples of 2M' inflate --block 1M
+expect 2 'allowed: a size above zero' inflate --slow-limit 0
 expect 2 'known: all.*anon-thp' inflate --backing nonsense
 expect 2 'allowed: up to' inflate --memory 1024T --target 512M
 expect 2 'allowed: a size above zero' inflate --memory 0
@@ -72,6 +83,14 @@ expect 0 'all passed' inflate $small --technique llfree-manual --device dma
 expect 2 'allowed: 1 to' dma-safety --transfers 0
 expect 0 'all passed' dma-safety --memory 64M --target 40M --transfers 1000 --seconds 2 --json "$dir/dma.json"
 grep -q 'stale_transfers\|io_uring\|liburing' "$dir/dma.json" || fail "dma-safety measured nothing"
+
+for technique in base-manual base-auto huge-manual huge-auto virtio-mem llfree-manual llfree-auto; do
+	grep -q "\"technique\":.*\"$technique\"" "$dir/result.json" || fail "no rows of $technique"
+done
+expect 0 'all passed' inflate $small --allocator llfree --technique base-auto,huge-manual,virtio-mem --block 4M
+expect 0 'down to 48 MiB only' inflate $small --technique base-manual --slow-limit 16M
+expect 0 'skipped: llfree-manual on allocator buddy' inflate $small --allocator buddy --technique llfree-manual,huge-auto
+expect 0 'all passed' inflate $small --technique base-auto --report-order 4 --report-batch 8 --report-delay 1
 
 # Ctrl-C: what was measured so far, valid, and 130
 "$hvsim" inflate --memory 64M --target 40M --iterations 100000 --vcpus 1 --technique llfree-manual \

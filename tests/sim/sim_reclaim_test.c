@@ -15,7 +15,9 @@ static void assert_proof(const hv_proof *proof, bool touched)
 static void shrink_and_proof(const char *technique, const char *backing)
 {
 	static hv_rig rig;
-	uint64_t limit_bytes = 16u * (uint64_t)HV_HUGE_BYTES, memory_bytes = 32u * (uint64_t)HV_HUGE_BYTES;
+	/* single frames are slow on some backings */
+	uint64_t moved_huge = hv_technique_find(technique)->grain_bytes < HV_HUGE_BYTES ? 3 : 16;
+	uint64_t limit_bytes = (32 - moved_huge) * HV_HUGE_BYTES, memory_bytes = 32u * (uint64_t)HV_HUGE_BYTES;
 	t_rig_open(&rig, technique, backing, 32, 2);
 	bool automatic = rig.config.technique->automatic;
 	hv_vm_fill_base(&rig.vm, 6u * (uint64_t)HV_HUGE_BYTES);
@@ -34,7 +36,7 @@ static void shrink_and_proof(const char *technique, const char *backing)
 		assert_int_equal(proof.bytes_moved, memory_bytes - limit_bytes);
 		hv_move move = hv_monitor_do(&rig.monitor, HV_COMMAND_GROW, memory_bytes);
 		assert_int_equal(move.err, HV_OK);
-		assert_int_equal(move.huge, 16);
+		assert_int_equal(move.huge, moved_huge);
 	}
 	t_rest(&rig);
 	t_assert_sound(&rig);
