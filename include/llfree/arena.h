@@ -12,32 +12,33 @@ LLFREE_BEGIN_DECLS
 
 typedef enum llfree_backing {
 	LLFREE_BACKING_ANON = 0, /**< private anonymous memory: only this process sees it */
-	LLFREE_BACKING_MEMFD,	 /**< memfd: another process may map it by descriptor */
-	LLFREE_BACKING_FILE	 /**< a file by path, created or extended to the size; a tmpfs, DAX or ordinary file */
+	LLFREE_BACKING_MEMFD,    /**< memfd: another process may map it by descriptor */
+	LLFREE_BACKING_FILE      /**< a file by path, created or extended to the size; a tmpfs, DAX or ordinary file */
 } llfree_backing;
 
 typedef struct llfree_arena_config {
-	uint64_t memory_bytes;	/**< rounded up to 2 MiB */
+	uint64_t memory_bytes; /**< rounded up to 2 MiB */
 	llfree_backing backing;
-	const char *path;	/**< LLFREE_BACKING_FILE only */
-	bool small_frames;	/**< ask the kernel for 4 KiB frames (MADV_NOHUGEPAGE); default asks for huge ones */
+	const char *path;        /**< LLFREE_BACKING_FILE only */
+	bool small_frames;       /**< ask the kernel for 4 KiB frames (MADV_NOHUGEPAGE); default asks for huge ones */
 	llfree_config allocator; /**< frames is filled in; cpus 0 = CPUs of this machine */
 } llfree_arena_config;
 
 typedef struct llfree_arena {
 	llfree_t allocator;
-	uint8_t *memory;	/**< first byte of frame 0, 2 MiB aligned; NULL when attached without the memory */
+	uint8_t *memory; /**< first byte of frame 0, 2 MiB aligned; NULL when attached without the memory */
 	uint64_t memory_bytes;
 	void *region;
 	size_t region_bytes;
-	int memory_fd;		/**< -1 for anonymous memory */
+	int memory_fd; /**< -1 for anonymous memory */
 	int region_fd;
-	bool huge_advised;	/**< the kernel accepted MADV_HUGEPAGE; residency tells whether it obeys */
+	bool huge_advised;       /**< the kernel accepted MADV_HUGEPAGE; residency tells whether it obeys */
 	const char *failed_call; /**< after LLFREE_ERR_SYSTEM: the call that failed; else NULL */
 } llfree_arena;
 
 /** Create memory and region, all frames free.
- *  @return LLFREE_OK; LLFREE_ERR_INVAL; LLFREE_ERR_SYSTEM (errno set, failed_call names the call; nothing stays behind) */
+ *  @return LLFREE_OK; LLFREE_ERR_INVAL; LLFREE_ERR_SYSTEM (errno set, failed_call names the call; nothing stays behind)
+ */
 LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_arena_create(llfree_arena *arena, const llfree_arena_config *config);
 /** Attach by descriptors (duplicated, the caller keeps its own). memory_fd -1: the region only.
  *  The region's size is taken from the descriptor and checked against its header; the memory file must be large enough.

@@ -21,8 +21,8 @@ typedef struct llfree_handle {
 
 /** Threads: a handle belongs to one thread at a time; different handles are independent. cpu selects the slot to refill
  *  from. @return LLFREE_OK; LLFREE_ERR_INVAL (class). */
-LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_handle_open(llfree_handle *handle, const llfree_t *allocator, uint32_t cpu,
-							   uint8_t class_idx);
+LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_handle_open(llfree_handle *handle, const llfree_t *allocator,
+							   uint32_t cpu, uint8_t class_idx);
 /** Get one frame. Errors as llfree_get(). */
 LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_handle_get(llfree_handle *handle, uint64_t *frame);
 /** Put one frame that was got anywhere: from this handle, another one or llfree_get(). Errors as llfree_put(). */

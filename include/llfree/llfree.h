@@ -4,10 +4,10 @@
  * metadata that the caller provides; frames are numbers from 0, the memory behind them is the caller's
  * (llfree/arena.h brings memory and region together).
  *
- * Common to all functions: no system call, no allocation, no global state; an error changed nothing that can be observed.
- * "Threads: any" means beside every other function of this header, host.h and handle.h, on the same region, also from
- * another process. Progress is lock-free: a stopped thread never blocks another. The one exception is the install
- * function, which waits for the host. */
+ * Common to all functions: no system call, no allocation, no global state; an error changed nothing that can be
+ * observed. "Threads: any" means beside every other function of this header, host.h and handle.h, on the same region,
+ * also from another process. Progress is lock-free: a stopped thread never blocks another. The one exception is the
+ * install function, which waits for the host. */
 #ifndef LLFREE_LLFREE_H
 #define LLFREE_LLFREE_H
 
@@ -15,8 +15,8 @@
 
 LLFREE_BEGIN_DECLS
 
-/** Make an evicted huge frame usable: returns when the memory is there and E is 0 (llfree_install() does the last step).
- *  Called by get on the caller's thread, for a huge frame of which this caller holds frames. Several threads may
+/** Make an evicted huge frame usable: returns when the memory is there and E is 0 (llfree_install() does the last
+ * step). Called by get on the caller's thread, for a huge frame of which this caller holds frames. Several threads may
  *  ask for the same huge frame at once: it must be idempotent.
  *  @return true when installed; false (timeout, host gone): the get rolls back and fails with LLFREE_ERR_INSTALL. */
 typedef bool (*llfree_install_fn)(void *context, uint64_t huge_idx);
@@ -29,10 +29,10 @@ typedef struct llfree_policy {
 
 /** What a region is made for. Zero-initialise, then set frames and cpus. */
 typedef struct llfree_config {
-	uint64_t frames;	     /**< frames to manage, 1 .. 2^32 (exact) or 2^29 - 32 (fast) */
-	uint32_t cpus;		     /**< slots per class, 1..4096: usually the CPUs of the machine */
+	uint64_t frames;             /**< frames to manage, 1 .. 2^32 (exact) or 2^29 - 32 (fast) */
+	uint32_t cpus;               /**< slots per class, 1..4096: usually the CPUs of the machine */
 	uint32_t reserve_min_frames; /**< 0 = default. Larger: faster random frees and gets, less defragmentation */
-	bool exact;		     /**< no claim words: every double free is seen, no frame is held back */
+	bool exact;                  /**< no claim words: every double free is seen, no frame is held back */
 	const llfree_policy *policy; /**< NULL = llfree_default_policy() */
 } llfree_config;
 
@@ -61,7 +61,8 @@ LLFREE_API const char *llfree_version(void);
 LLFREE_API const char *llfree_err_text(llfree_err err); /**< never NULL */
 /** Huge frames per tree of this build. */
 LLFREE_API uint32_t llfree_tree_huge(void);
-/** fixed, movable, huge: fixed demotes movable and huge trees, movable steals from fixed and demotes huge, huge steals. */
+/** fixed, movable, huge: fixed demotes movable and huge trees, movable steals from fixed and demotes huge, huge steals.
+ */
 LLFREE_API const llfree_policy *llfree_default_policy(void);
 
 /* --- regions --------------------------------------------------------------------------------------------------- */
@@ -87,7 +88,8 @@ LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_attach(llfree_t *self, void *regi
  *  being taken or given back by a killed thread may stay taken, in whole or in part.
  *  @param keep_claims  true when the region lost stores (persistent media after power loss): claims can't be trusted,
  *                      their frames count as taken.   Threads: alone on this region.  Errors: as attach. */
-LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_recover(llfree_t *self, void *region, size_t region_bytes, bool keep_claims);
+LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_recover(llfree_t *self, void *region, size_t region_bytes,
+						       bool keep_claims);
 
 /** Drain all slots and set the clean flag. The region stays usable by other views, which clears nothing.
  *  Threads: any; the flag means something only when this was the last user. */
@@ -106,7 +108,8 @@ LLFREE_API void llfree_set_install(llfree_t *self, llfree_install_fn install, vo
 LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_get(const llfree_t *self, llfree_request request, uint64_t *frame);
 
 /** Get exactly this run.
- *  @return LLFREE_OK; LLFREE_ERR_STATE a frame of it is taken; LLFREE_ERR_OFFLINE; LLFREE_ERR_INVAL; LLFREE_ERR_INSTALL */
+ *  @return LLFREE_OK; LLFREE_ERR_STATE a frame of it is taken; LLFREE_ERR_OFFLINE; LLFREE_ERR_INVAL; LLFREE_ERR_INSTALL
+ */
 LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_get_at(const llfree_t *self, llfree_request request, uint64_t frame);
 
 /** Give back a run, or an aligned part of a larger run. order is the order of what is given back; the class of the
@@ -122,8 +125,8 @@ LLFREE_API size_t llfree_get_batch(const llfree_t *self, llfree_request request,
 /** Put n order-0 frames; neighbours in the array that share a row of 64 go back with one CAS on each level.
  *  @return the number of frames given back: n, or the index of the first that was refused (error says why; the
  *          frames before it are given back, it and those after it are not). error may be NULL. */
-LLFREE_API size_t llfree_put_batch(const llfree_t *self, llfree_request request, const uint64_t *frames, size_t n_frames,
-				   llfree_err *error);
+LLFREE_API size_t llfree_put_batch(const llfree_t *self, llfree_request request, const uint64_t *frames,
+				   size_t n_frames, llfree_err *error);
 
 /** Give back what slots hold (reservation and claim), so that others can use it. Threads: any. */
 LLFREE_API void llfree_drain_slot(const llfree_t *self, uint32_t cpu, uint32_t class_idx);
@@ -139,25 +142,26 @@ LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_tree_online(const llfree_t *self,
 /* --- inspect ---------------------------------------------------------------------------------------------------- */
 
 typedef struct llfree_class_stats {
-	uint64_t trees;	      /**< trees of this class */
+	uint64_t trees;       /**< trees of this class */
 	uint64_t free_frames; /**< free frames in them, reserved ones included */
 } llfree_class_stats;
 
 typedef struct llfree_stats {
-	uint64_t frames;	/**< managed */
-	uint64_t free_frames;	/**< exact: zero bits plus cached; fast: by the counters of trees and slots, plus cached */
+	uint64_t frames; /**< managed */
+	uint64_t
+		free_frames; /**< exact: zero bits plus cached; fast: by the counters of trees and slots, plus cached */
 	uint64_t cached_frames; /**< of these, in claim words */
-	uint64_t huge_frames;	/**< whole huge frames managed */
-	uint64_t free_huge;	/**< huge frames that an order-9 get could take (offline trees included) */
-	uint64_t taken_huge;	/**< huge frames taken as one */
-	uint64_t evicted_huge;	/**< huge frames with E, free or taken */
+	uint64_t huge_frames;   /**< whole huge frames managed */
+	uint64_t free_huge;     /**< huge frames that an order-9 get could take (offline trees included) */
+	uint64_t taken_huge;    /**< huge frames taken as one */
+	uint64_t evicted_huge;  /**< huge frames with E, free or taken */
 	uint64_t trees, free_trees, reserved_trees, offline_trees;
 	uint32_t fragmentation_permille; /**< free frames outside free huge frames, per 1000 free frames; exact only */
 	llfree_class_stats classes[LLFREE_MAX_CLASSES];
 } llfree_stats;
 
 typedef struct llfree_tree_stats {
-	uint64_t free_frames;	  /**< tree and reservation counter */
+	uint64_t free_frames; /**< tree and reservation counter */
 	uint32_t class_idx;
 	uint32_t free_huge, taken_huge, evicted_huge, children;
 	bool reserved, offline;
@@ -166,29 +170,32 @@ typedef struct llfree_tree_stats {
 typedef struct llfree_huge_state {
 	uint32_t free_frames; /**< 0..512 */
 	bool taken_huge;      /**< taken as one: by a guest or by a hard reclaim */
-	bool evicted;	      /**< E */
-	bool free;	      /**< all 512 frames are free */
+	bool evicted;         /**< E */
+	bool free;            /**< all 512 frames are free */
 } llfree_huge_state;
 
-/** Counters only: reads trees, slots and children (18 cache lines per GiB), no bitfields. Threads: any; exact at rest. */
+/** Counters only: reads trees, slots and children (18 cache lines per GiB), no bitfields. Threads: any; exact at rest.
+ */
 LLFREE_API void llfree_stats_fast(const llfree_t *self, llfree_stats *stats);
 /** Walks the bitfields. Threads: any; exact at rest. */
 LLFREE_API void llfree_stats_exact(const llfree_t *self, llfree_stats *stats);
-LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_stats_tree(const llfree_t *self, uint64_t tree_idx, llfree_tree_stats *stats);
-LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_huge_state_of(const llfree_t *self, uint64_t huge_idx, llfree_huge_state *state);
+LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_stats_tree(const llfree_t *self, uint64_t tree_idx,
+							  llfree_tree_stats *stats);
+LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_huge_state_of(const llfree_t *self, uint64_t huge_idx,
+							     llfree_huge_state *state);
 /** Is this frame free (cached frames included)? Threads: any; a snapshot. false when out of range. */
 LLFREE_API bool llfree_is_free(const llfree_t *self, uint64_t frame);
 
 /** What llfree_audit() can find wrong; the numbers count places. All zero = the region obeys invariant A2. */
 typedef struct llfree_audit_report {
-	uint64_t child_count_wrong;	/**< free count of a child differs from its zero bits */
-	uint64_t huge_rows_open;	/**< a huge mark over rows that are not all taken, or with a count */
-	uint64_t tree_count_wrong;	/**< tree plus reservation differ from the sum of the children */
-	uint64_t reservation_wrong;	/**< reserved mark without a slot, or with two, or slot without mark */
-	uint64_t claim_wrong;		/**< claimed frame whose bit is clear, or in a huge or evicted child, or claimed twice */
-	uint64_t tail_open;		/**< frames beyond the end that look free */
-	uint64_t word_invalid;		/**< reserved bits set, counts beyond capacity, class unknown */
-	uint64_t first_bad;		/**< index of the first child (or tree, slot) found wrong; UINT64_MAX = none */
+	uint64_t child_count_wrong; /**< free count of a child differs from its zero bits */
+	uint64_t huge_rows_open;    /**< a huge mark over rows that are not all taken, or with a count */
+	uint64_t tree_count_wrong;  /**< tree plus reservation differ from the sum of the children */
+	uint64_t reservation_wrong; /**< reserved mark without a slot, or with two, or slot without mark */
+	uint64_t claim_wrong;  /**< claimed frame whose bit is clear, or in a huge or evicted child, or claimed twice */
+	uint64_t tail_open;    /**< frames beyond the end that look free */
+	uint64_t word_invalid; /**< reserved bits set, counts beyond capacity, class unknown */
+	uint64_t first_bad;    /**< index of the first child (or tree, slot) found wrong; UINT64_MAX = none */
 	uint64_t free_frames, cached_frames;
 } llfree_audit_report;
 

@@ -9,13 +9,29 @@
 #include <llfree/types.h>
 
 #define LLFREE_MAGIC UINT64_C(0x0100454552464c4c) /**< the bytes "LLFREE", 0, 1 */
-enum { LLFREE_VERSION_LAYOUT = 1, LLFREE_CACHE_LINE = 64, LLFREE_ROW_FRAMES = 64, LLFREE_HUGE_ROWS = 8, LLFREE_HALF_FRAMES = 32 };
+enum {
+	LLFREE_VERSION_LAYOUT = 1,
+	LLFREE_CACHE_LINE = 64,
+	LLFREE_ROW_FRAMES = 64,
+	LLFREE_HUGE_ROWS = 8,
+	LLFREE_HALF_FRAMES = 32
+};
 
-typedef struct llfree_row_cell { uint64_t word_; } llfree_row_cell;     /**< 64 frames; bit set = frame taken */
-typedef struct llfree_child_cell { uint16_t word_; } llfree_child_cell; /**< one huge frame */
-typedef struct llfree_tree_cell { uint32_t word_; } llfree_tree_cell;   /**< LLFREE_TREE_HUGE huge frames */
-typedef struct llfree_u32_cell { uint32_t word_; } llfree_u32_cell;
-typedef struct llfree_u64_cell { uint64_t word_; } llfree_u64_cell;
+typedef struct llfree_row_cell {
+	uint64_t word_;
+} llfree_row_cell; /**< 64 frames; bit set = frame taken */
+typedef struct llfree_child_cell {
+	uint16_t word_;
+} llfree_child_cell; /**< one huge frame */
+typedef struct llfree_tree_cell {
+	uint32_t word_;
+} llfree_tree_cell; /**< LLFREE_TREE_HUGE huge frames */
+typedef struct llfree_u32_cell {
+	uint32_t word_;
+} llfree_u32_cell;
+typedef struct llfree_u64_cell {
+	uint64_t word_;
+} llfree_u64_cell;
 
 /** Child word: free frames 0..512 that nobody holds, and two marks. */
 enum {
@@ -30,7 +46,7 @@ enum {
 	LLFREE_TREE_CLASS_SHIFT = 16,
 	LLFREE_TREE_CLASS_MASK = 0x7,
 	LLFREE_TREE_RESERVED = 1 << 29, /**< exactly one slot's reservation lies in this tree */
-	LLFREE_TREE_OFFLINE = 1 << 30	/**< sticky: nothing is allocated until it is brought online */
+	LLFREE_TREE_OFFLINE = 1 << 30   /**< sticky: nothing is allocated until it is brought online */
 };
 
 /** Reservation word: [free:16][row:26][present:1][generation:21]. row is the row of the region where the search for
@@ -55,29 +71,30 @@ enum { LLFREE_FLAG_EXACT = 1u << 0 }; /**< no claim words */
 
 /** Region header, at offset 0. Constant after init but for the cells. */
 typedef struct llfree_header {
-	uint64_t magic;		      /**<   0 LLFREE_MAGIC */
-	uint32_t version;	      /**<   8 LLFREE_VERSION_LAYOUT */
-	uint32_t header_bytes;	      /**<  12 sizeof(llfree_header) */
-	uint32_t frame_shift;	      /**<  16 12 */
-	uint32_t huge_order;	      /**<  20 9 */
-	uint32_t tree_huge;	      /**<  24 huge frames per tree */
-	uint32_t flags;		      /**<  28 LLFREE_FLAG_* */
-	uint64_t frames;	      /**<  32 frames managed */
-	uint64_t region_bytes;	      /**<  40 the whole region */
-	uint32_t cpus;		      /**<  48 slots per class */
-	uint32_t classes;	      /**<  52 1..8 */
-	uint64_t slots_offset;	      /**<  56 */
-	uint64_t trees_offset;	      /**<  64 */
-	uint64_t children_offset;     /**<  72 */
-	uint64_t rows_offset;	      /**<  80 */
-	uint32_t reserve_min_frames;  /**<  88 a tree with fewer free frames is reserved only when nothing better is left */
-	llfree_u32_cell generation;   /**<  92 bumped by init and recover */
-	llfree_u32_cell clean;	      /**<  96 1 after llfree_close(), 0 while in use */
-	uint32_t unused0_;	      /**< 100 */
+	uint64_t magic;              /**<   0 LLFREE_MAGIC */
+	uint32_t version;            /**<   8 LLFREE_VERSION_LAYOUT */
+	uint32_t header_bytes;       /**<  12 sizeof(llfree_header) */
+	uint32_t frame_shift;        /**<  16 12 */
+	uint32_t huge_order;         /**<  20 9 */
+	uint32_t tree_huge;          /**<  24 huge frames per tree */
+	uint32_t flags;              /**<  28 LLFREE_FLAG_* */
+	uint64_t frames;             /**<  32 frames managed */
+	uint64_t region_bytes;       /**<  40 the whole region */
+	uint32_t cpus;               /**<  48 slots per class */
+	uint32_t classes;            /**<  52 1..8 */
+	uint64_t slots_offset;       /**<  56 */
+	uint64_t trees_offset;       /**<  64 */
+	uint64_t children_offset;    /**<  72 */
+	uint64_t rows_offset;        /**<  80 */
+	uint32_t reserve_min_frames; /**<  88 a tree with fewer free frames is reserved only when nothing better is left
+				      */
+	llfree_u32_cell generation;  /**<  92 bumped by init and recover */
+	llfree_u32_cell clean;       /**<  96 1 after llfree_close(), 0 while in use */
+	uint32_t unused0_;           /**< 100 */
 	uint8_t rule[LLFREE_MAX_CLASSES][LLFREE_MAX_CLASSES]; /**< 104 the policy table */
-	uint8_t unused1_[24];	      /**< 168 */
-	llfree_u32_cell drain_epoch;  /**< 192 bumped by every drain of all and every offline: handle owners poll it */
-	uint8_t unused2_[60];	      /**< 196 */
+	uint8_t unused1_[24];                                 /**< 168 */
+	llfree_u32_cell drain_epoch; /**< 192 bumped by every drain of all and every offline: handle owners poll it */
+	uint8_t unused2_[60];        /**< 196 */
 } llfree_header;
 
 #ifdef __cplusplus

@@ -8,9 +8,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LLF_LIKELY(x) __builtin_expect(!!(x), 1)
+#define LLF_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define LLF_UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define LLF_NOINLINE __attribute__((noinline)) /* keeps the register saves of a long way out of the short one */
+#define LLF_NOINLINE    __attribute__((noinline)) /* keeps the register saves of a long way out of the short one */
 /* Cheap checks of what this library itself established; never on a word that a guest can write. */
 #ifdef LLF_DEBUG
 #define LLF_ASSERT(x) ((x) ? (void)0 : __builtin_trap())
@@ -56,9 +56,13 @@ static inline uint64_t llf_run_mask(unsigned order)
 /* Lowest aligned run of 2^order zero bits in row, as a mask; 0 when there is none. order 0..6. */
 static inline uint64_t llf_free_run(uint64_t row, unsigned order)
 {
-	static const uint64_t aligned[7] = { UINT64_MAX, UINT64_C(0x5555555555555555), UINT64_C(0x1111111111111111),
-					     UINT64_C(0x0101010101010101), UINT64_C(0x0001000100010001),
-					     UINT64_C(0x0000000100000001), 1 };
+	static const uint64_t aligned[7] = { UINT64_MAX,
+					     UINT64_C(0x5555555555555555),
+					     UINT64_C(0x1111111111111111),
+					     UINT64_C(0x0101010101010101),
+					     UINT64_C(0x0001000100010001),
+					     UINT64_C(0x0000000100000001),
+					     1 };
 	uint64_t start = ~row;
 	for (unsigned i = 0; i < order; i++)
 		start &= start >> (1u << i);

@@ -19,7 +19,8 @@ static bool sync_reservation(const llfree_t *self, llfree_slot *slot, uint64_t s
 	do {
 		moved = tree_free(word);
 		unsigned sum = moved + res_free(seen);
-		if (!moved || sum < need || sum < self->reserve_min_frames || sum > LLFREE_TREE_FRAMES || tree_offline(word))
+		if (!moved || sum < need || sum < self->reserve_min_frames || sum > LLFREE_TREE_FRAMES ||
+		    tree_offline(word))
 			return false;
 	} while (!llf_tree_cas_acqrel(cell, &word, tree_with_free(word, 0)));
 	if (llf_u64_cas_acqrel(&slot->reservation, &seen, seen + moved))
@@ -54,7 +55,8 @@ static bool take_run(const llfree_t *self, llfree_slot *slot, unsigned order, ll
 		if (!llf_lower_find(self, res_row(word), end, order, run) &&
 		    !llf_lower_find(self, tree_idx * LLF_TREE_ROWS, end, order, run))
 			return false;
-		if (!llf_u64_cas_acqrel(&slot->reservation, &word, res_make(word, run->row, res_free(word) - (1u << order))))
+		if (!llf_u64_cas_acqrel(&slot->reservation, &word,
+					res_make(word, run->row, res_free(word) - (1u << order))))
 			continue; /* lock-free: someone else took or gave */
 		if (llf_lower_take(self, run, order))
 			return true;
@@ -201,7 +203,8 @@ static inline llfree_err get(const llfree_t *self, llfree_request request, want 
 	return LLF_UNLIKELY(run->evicted) ? llf_install_run(self, slot, run, w.order) : LLFREE_OK;
 }
 
-llfree_err llf_get_loose(const llfree_t *self, llfree_request request, unsigned width, unsigned max_frames, llf_run *run)
+llfree_err llf_get_loose(const llfree_t *self, llfree_request request, unsigned width, unsigned max_frames,
+			 llf_run *run)
 {
 	return get(self, request, (want){ 0, width, max_frames }, run);
 }

@@ -77,9 +77,8 @@ static bool claimed_before(const llfree_t *self, uint64_t slot_idx, uint64_t cla
 static void audit_slot(const llfree_t *self, uint64_t slot_idx, llfree_audit_report *report)
 {
 	uint64_t res = llf_u64_load_relaxed(&self->slots[slot_idx].reservation);
-	if (res_present(res) &&
-	    (res_row(res) >= self->n_rows || res_free(res) > LLFREE_TREE_FRAMES ||
-	     !tree_reserved(llf_tree_load_relaxed(&self->trees[llf_tree_of_row(res_row(res))]))))
+	if (res_present(res) && (res_row(res) >= self->n_rows || res_free(res) > LLFREE_TREE_FRAMES ||
+				 !tree_reserved(llf_tree_load_relaxed(&self->trees[llf_tree_of_row(res_row(res))]))))
 		bad(report, &report->reservation_wrong, slot_idx);
 
 	uint64_t claim = llf_u64_load_relaxed(&self->slots[slot_idx].claim);
@@ -92,7 +91,8 @@ static void audit_slot(const llfree_t *self, uint64_t slot_idx, llfree_audit_rep
 	uint64_t row = claim_half(claim) / 2;
 	uint64_t mask = (uint64_t)claim_mask(claim) << (claim_half(claim) % 2 * LLFREE_HALF_FRAMES);
 	if (row >= self->n_rows || (llf_row_load_relaxed(&self->rows[row]) & mask) != mask ||
-	    llf_child_load_relaxed(&self->children[row / LLFREE_HUGE_ROWS]) & (LLFREE_CHILD_HUGE | LLFREE_CHILD_EVICTED) ||
+	    llf_child_load_relaxed(&self->children[row / LLFREE_HUGE_ROWS]) &
+		    (LLFREE_CHILD_HUGE | LLFREE_CHILD_EVICTED) ||
 	    tree_offline(llf_tree_load_relaxed(&self->trees[llf_tree_of_row(row)])) ||
 	    claimed_before(self, slot_idx, claim))
 		bad(report, &report->claim_wrong, slot_idx);

@@ -10,7 +10,7 @@
 
 /* Refill: frames of one half row; the first for the caller, the rest into the claim, all or nothing. */
 LLF_NOINLINE static llfree_err get_refill(const llfree_t *self, llfree_request request, llfree_slot *slot,
-						 uint64_t claim, uint64_t *frame)
+					  uint64_t claim, uint64_t *frame)
 {
 	llf_run run;
 	llfree_err err = llf_get_loose(self, request, LLFREE_HALF_FRAMES, LLFREE_HALF_FRAMES, &run);
@@ -33,8 +33,8 @@ LLF_NOINLINE static llfree_err get_refill(const llfree_t *self, llfree_request r
 LLF_NOINLINE static llfree_err get_long(const llfree_t *self, llfree_request request, uint64_t *frame)
 {
 	llf_run run;
-	llfree_err err = request.order ? llf_get_run(self, request, &run) :
-					 llf_get_loose(self, request, LLFREE_ROW_FRAMES, 1, &run);
+	llfree_err err = request.order ? llf_get_run(self, request, &run)
+				       : llf_get_loose(self, request, LLFREE_ROW_FRAMES, 1, &run);
 	if (err == LLFREE_OK)
 		*frame = llf_run_frame(&run);
 	return err;
@@ -84,7 +84,8 @@ LLF_NOINLINE static bool put_adopt(const llfree_t *self, llfree_slot *slot, uint
 	return true;
 }
 
-/* Not the claim's half row, or the claim can't take it: adopt the half row on the second such put, else the long way. */
+/* Not the claim's half row, or the claim can't take it: adopt the half row on the second such put, else the long way.
+ */
 LLF_NOINLINE static llfree_err put_miss(const llfree_t *self, llfree_slot *slot, uint64_t claim, uint64_t frame)
 {
 	uint32_t mark = (uint32_t)llf_half_of(frame) + 1;

@@ -104,7 +104,8 @@ void llf_tree_give(const llfree_t *self, uint64_t tree_idx, unsigned k_frames);
 /* free += k and no longer reserved. */
 void llf_tree_unreserve(const llfree_t *self, uint64_t tree_idx, unsigned k_frames);
 /* What a taker may do to the class of a tree: by its row of the policy table, decided in the CAS that takes. A whole
- * tree may be taken by, and takes, any class. rule NULL: every tree may be used. class_idx LLF_NO_CLASS: none changes. */
+ * tree may be taken by, and takes, any class. rule NULL: every tree may be used. class_idx LLF_NO_CLASS: none changes.
+ */
 typedef struct llf_claimant {
 	const uint8_t *rule;
 	unsigned class_idx;
@@ -118,10 +119,10 @@ unsigned llf_tree_class_for(const llfree_t *self, uint64_t tree_idx, uint32_t wo
 /* --- lower: find and take frames inside one tree ------------------------------------------------------------------
  * A run is found by looking (no store), then counted out of the upper level by the caller, then committed. */
 typedef struct llf_run {
-	uint64_t row;	/* row of the region where it begins */
-	uint64_t mask;	/* orders 0..6 and loose frames: its bits; else 0 */
+	uint64_t row;  /* row of the region where it begins */
+	uint64_t mask; /* orders 0..6 and loose frames: its bits; else 0 */
 	unsigned k_frames;
-	bool evicted;	/* set by commit: install before use */
+	bool evicted; /* set by commit: install before use */
 } llf_run;
 
 /* Look for an aligned run of 2^order from from_row on, through end_row. Prefers children that are not evicted. */
@@ -173,7 +174,8 @@ bool llf_sweep(const llfree_t *self, uint32_t cpu, unsigned class_idx, unsigned 
 
 /* Take loose frames of one row or half row, at most max_frames, from the slot's reservation, another tree, or, in the
  * end, anywhere. Installed and counted out, but not handed out: the caller's alone. */
-llfree_err llf_get_loose(const llfree_t *self, llfree_request request, unsigned width, unsigned max_frames, llf_run *run);
+llfree_err llf_get_loose(const llfree_t *self, llfree_request request, unsigned width, unsigned max_frames,
+			 llf_run *run);
 /* A run of 2^order, installed. */
 llfree_err llf_get_run(const llfree_t *self, llfree_request request, llf_run *run);
 /* Install the huge frames of a run that commit found evicted; on failure the run is given back. */

@@ -5,7 +5,7 @@
 #include "core/core.h"
 #include <llfree/handle.h>
 
-static void drop(llfree_handle *handle)
+LLF_NOINLINE static void drop(llfree_handle *handle)
 {
 	const llfree_t *self = handle->allocator;
 	uint64_t mask = handle->mask, row = handle->row;
@@ -18,14 +18,19 @@ static void drop(llfree_handle *handle)
 	(void)llf_put_loose(self, slot, row, mask, true);
 }
 
-/* Has anyone asked for the frames since the last look? */
-static bool handle_stale(llfree_handle *handle)
+static uint32_t epoch_now(const llfree_handle *handle)
 {
-	uint32_t epoch = llf_u32_load_relaxed(&handle->allocator->header->drain_epoch);
-	if (LLF_LIKELY(epoch == handle->epoch))
-		return false;
+	return llf_u32_load_relaxed(&handle->allocator->header->drain_epoch);
+}
+
+/* Give the frames back if anyone has asked for them since the last look. */
+static void obey_drain(llfree_handle *handle)
+{
+	uint32_t epoch = epoch_now(handle);
+	if (epoch == handle->epoch)
+		return;
 	handle->epoch = epoch;
-	return true;
+	drop(handle);
 }
 
 llfree_err llfree_handle_open(llfree_handle *handle, const llfree_t *allocator, uint32_t cpu, uint8_t class_idx)
@@ -41,35 +46,40 @@ llfree_err llfree_handle_open(llfree_handle *handle, const llfree_t *allocator, 
 	return LLFREE_OK;
 }
 
-static llfree_err handle_refill(llfree_handle *handle)
+static void pop(llfree_handle *handle, uint64_t *frame)
 {
-	llfree_request request = { handle->cpu, 0, handle->class_idx };
-	llf_run run;
-	llfree_err err = llf_get_loose(handle->allocator, request, LLFREE_ROW_FRAMES, LLFREE_ROW_FRAMES, &run);
-	if (err == LLFREE_OK) {
+	*frame = llf_row_frame(handle->row) + llf_lowest(handle->mask);
+	handle->mask &= handle->mask - 1;
+}
+
+LLF_NOINLINE static llfree_err get_refill(llfree_handle *handle, uint64_t *frame)
+{
+	obey_drain(handle);
+	if (!handle->mask) {
+		llfree_request request = { handle->cpu, 0, handle->class_idx };
+		llf_run run;
+		llfree_err err = llf_get_loose(handle->allocator, request, LLFREE_ROW_FRAMES, LLFREE_ROW_FRAMES, &run);
+		if (err != LLFREE_OK)
+			return err;
 		handle->row = run.row;
 		handle->mask = run.mask;
 	}
-	return err;
+	pop(handle, frame);
+	return LLFREE_OK;
 }
 
 llfree_err llfree_handle_get(llfree_handle *handle, uint64_t *frame)
 {
-	if (LLF_UNLIKELY(handle_stale(handle)))
-		drop(handle);
-	if (LLF_UNLIKELY(!handle->mask)) {
-		llfree_err err = handle_refill(handle);
-		if (err != LLFREE_OK)
-			return err;
-	}
-	*frame = llf_row_frame(handle->row) + llf_lowest(handle->mask);
-	handle->mask &= handle->mask - 1;
+	if (LLF_UNLIKELY(!handle->mask || epoch_now(handle) != handle->epoch))
+		return get_refill(handle, frame);
+	pop(handle, frame);
 	return LLFREE_OK;
 }
 
 /* The long way: adopt the row on the second put into it in succession, else give the frame back. */
-static llfree_err put_elsewhere(llfree_handle *handle, uint64_t frame, uint64_t row)
+LLF_NOINLINE static llfree_err put_elsewhere(llfree_handle *handle, uint64_t frame, uint64_t row)
 {
+	obey_drain(handle);
 	const llfree_t *self = handle->allocator;
 	bool again = handle->last_put_row == row || handle->row == row;
 	handle->last_put_row = row;
@@ -94,11 +104,9 @@ llfree_err llfree_handle_put(llfree_handle *handle, uint64_t frame)
 	const llfree_t *self = handle->allocator;
 	if (LLF_UNLIKELY(frame >= self->frames))
 		return LLFREE_ERR_INVAL;
-	if (LLF_UNLIKELY(handle_stale(handle)))
-		drop(handle);
 	uint64_t row = llf_row_of(frame), bit = UINT64_C(1) << frame % LLFREE_ROW_FRAMES;
 	/* With no frame cached the row may have been freed, and taken as huge, since it was remembered. */
-	if (LLF_UNLIKELY(row != handle->row || !handle->mask))
+	if (LLF_UNLIKELY(row != handle->row || !handle->mask || epoch_now(handle) != handle->epoch))
 		return put_elsewhere(handle, frame, row);
 	if (LLF_UNLIKELY((handle->mask & bit) || !(llf_row_load_relaxed(&self->rows[row]) & bit)))
 		return LLFREE_ERR_STATE;
@@ -108,7 +116,7 @@ llfree_err llfree_handle_put(llfree_handle *handle, uint64_t frame)
 
 void llfree_handle_drain(llfree_handle *handle)
 {
-	(void)handle_stale(handle);
+	handle->epoch = epoch_now(handle);
 	drop(handle);
 }
 

@@ -93,7 +93,8 @@ bool llf_lower_find(const llfree_t *self, uint64_t from_row, uint64_t end_row, u
 }
 
 /* One pass over the children that are installed, or over those that are evicted. *others: there were some of these. */
-static bool find_loose(const llfree_t *self, uint64_t from_row, uint64_t end_row, bool evicted, bool *others, llf_run *run)
+static bool find_loose(const llfree_t *self, uint64_t from_row, uint64_t end_row, bool evicted, bool *others,
+		       llf_run *run)
 {
 	for (uint64_t row = from_row; row < end_row;) {
 		uint64_t child_end = llf_min((row / LLFREE_HUGE_ROWS + 1) * LLFREE_HUGE_ROWS, end_row);

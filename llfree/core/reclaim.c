@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The host's transitions on guest words. The guest is not trusted: each word is read once per step and checked, retries
- * are bounded, nothing read here is used as an index without a check. Keeps A8, H4; memory is the monitor's business. */
+ * are bounded, nothing read here is used as an index without a check. Keeps A8, H4; memory is the monitor's business.
+ */
 #include "core/core.h"
 
 /* One try: the host must not spin on a word that a guest keeps changing. */
@@ -102,7 +103,8 @@ llfree_err llfree_install(const llfree_t *self, uint64_t huge_idx)
 	for (unsigned tries = 0; tries < LLFREE_HUGE_FRAMES; tries++) {
 		if (!child_evicted(word))
 			return LLFREE_ERR_STATE;
-		/* The guest may go on taking frames of it beside this; each try lost is a frame taken or rolled back. */
+		/* The guest may go on taking frames of it beside this; each try lost is a frame taken or rolled back.
+		 */
 		if (llf_child_cas_acqrel(child, &word, (uint16_t)(word & ~LLFREE_CHILD_EVICTED)))
 			return LLFREE_OK;
 	}

@@ -182,7 +182,8 @@ static void release_claims(const llfree_t *self)
 		uint64_t word = llf_u64_load_relaxed(&self->slots[i].claim);
 		uint64_t row = claim_half(word) / 2;
 		uint64_t mask = (uint64_t)claim_mask(word) << (claim_half(word) % 2 * LLFREE_HALF_FRAMES);
-		if (!mask || row >= self->n_rows || child_huge(llf_child_load_relaxed(&self->children[row / LLFREE_HUGE_ROWS])))
+		if (!mask || row >= self->n_rows ||
+		    child_huge(llf_child_load_relaxed(&self->children[row / LLFREE_HUGE_ROWS])))
 			continue;
 		llf_row_store_relaxed(&self->rows[row], llf_row_load_relaxed(&self->rows[row]) & ~mask);
 	}

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Which tree next. Each CPU looks into its own share of the trees first, so that CPUs stay on different cache lines, and
- * there reserves the fullest tree that still has reserve_min_frames free: allocations gather in few trees, the others
- * empty out and become huge frames again (best fit). One pass over tree words, 16 to a cache line, per reservation.
- * Keeps A5 (sweep looks everywhere) and A9 (offline trees are never candidates). */
+ * Which tree next. Each CPU looks into its own share of the trees first, so that CPUs stay on different cache lines,
+ * and there reserves the fullest tree that still has reserve_min_frames free: allocations gather in few trees, the
+ * others empty out and become huge frames again (best fit). One pass over tree words, 16 to a cache line, per
+ * reservation. Keeps A5 (sweep looks everywhere) and A9 (offline trees are never candidates). */
 #include "core/core.h"
 
 /* Candidates are compared within a window of trees, so that huge memories don't cost more. A huge frame is as good
@@ -33,8 +33,8 @@ static bool tree_fits(const search *s, uint64_t tree_idx)
 	if (s->order < LLFREE_HUGE_ORDER)
 		return true;
 	llf_run run;
-	return llf_lower_find(s->self, tree_idx * LLF_TREE_ROWS, llf_tree_end_child(s->self, tree_idx) * LLFREE_HUGE_ROWS,
-			      s->order, &run);
+	return llf_lower_find(s->self, tree_idx * LLF_TREE_ROWS,
+			      llf_tree_end_child(s->self, tree_idx) * LLFREE_HUGE_ROWS, s->order, &run);
 }
 
 static void consider(const search *s, uint64_t tree_idx, uint32_t word, candidates *best)
@@ -76,7 +76,8 @@ static bool scan(const search *s, uint64_t first, uint64_t end, unsigned at_leas
 	for (uint64_t i = first; i < end; i++) {
 		uint32_t word = llf_tree_load_relaxed(&trees[i]);
 		unsigned free_frames = tree_free(word);
-		if (free_frames < at_least || free_frames >= below || (word & (LLFREE_TREE_RESERVED | LLFREE_TREE_OFFLINE)))
+		if (free_frames < at_least || free_frames >= below ||
+		    (word & (LLFREE_TREE_RESERVED | LLFREE_TREE_OFFLINE)))
 			continue;
 		consider(s, i, word, best);
 		if (has(best, RANK_PARTIAL)) {
@@ -102,7 +103,8 @@ static void own_share(const llfree_t *self, uint32_t cpu, uint64_t *first, uint6
 }
 
 /* Scan [first, end) from start round to start; stop after a whole window in which there was a good tree. */
-static bool scan_range(const search *s, uint64_t first, uint64_t end, uint64_t start, unsigned at_least, candidates *best)
+static bool scan_range(const search *s, uint64_t first, uint64_t end, uint64_t start, unsigned at_least,
+		       candidates *best)
 {
 	uint64_t window = s->order < LLFREE_HUGE_ORDER ? LLF_WINDOW_TREES : LLF_WINDOW_TREES_HUGE;
 	uint64_t i = start >= first && start < end ? start : first;
@@ -127,7 +129,8 @@ static void scan_all(const search *s, uint32_t cpu, uint64_t start, unsigned at_
 {
 	uint64_t first, end;
 	own_share(s->self, cpu, &first, &end);
-	if (!scan_range(s, first, end, start, at_least, best) && !scan_range(s, end, s->self->n_trees, end, at_least, best))
+	if (!scan_range(s, first, end, start, at_least, best) &&
+	    !scan_range(s, end, s->self->n_trees, end, at_least, best))
 		(void)scan_range(s, 0, first, 0, at_least, best);
 }
 

@@ -63,7 +63,8 @@ void llfree_stats_exact(const llfree_t *self, llfree_stats *stats)
 	for (uint64_t row = 0; row < self->n_rows; row++)
 		stats->free_frames += llf_popcount(~llf_row_load_relaxed(&self->rows[row]));
 	if (stats->free_frames) {
-		uint64_t loose = stats->free_frames - llf_min(stats->free_huge * LLFREE_HUGE_FRAMES, stats->free_frames);
+		uint64_t loose =
+			stats->free_frames - llf_min(stats->free_huge * LLFREE_HUGE_FRAMES, stats->free_frames);
 		stats->fragmentation_permille = (uint32_t)(loose * 1000 / stats->free_frames);
 	}
 }

@@ -10,7 +10,8 @@ static void tree_add(const llfree_t *self, uint64_t tree_idx, unsigned k_frames,
 	uint32_t word = llf_tree_load_relaxed(cell);
 	for (unsigned tries = 0; tries < LLF_RETRY_MAX; tries++) {
 		/* Clamped: only a hostile region can get here with more than the tree has. */
-		unsigned sum = (unsigned)llf_min(tree_free(word) + (uint64_t)k_frames, llf_tree_capacity(self, tree_idx));
+		unsigned sum =
+			(unsigned)llf_min(tree_free(word) + (uint64_t)k_frames, llf_tree_capacity(self, tree_idx));
 		if (LLF_LIKELY(llf_tree_cas_acqrel(cell, &word, tree_with_free(word, sum) & ~clear)))
 			return;
 	}

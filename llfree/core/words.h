@@ -60,7 +60,7 @@ static inline uint32_t tree_with_class(uint32_t word, unsigned class_idx)
 
 /* --- reservation ------------------------------------------------------------------------------------------------ */
 #define LLF_RES_ROW_MASK (((UINT64_C(1) << LLFREE_RES_ROW_BITS) - 1) << LLFREE_RES_ROW_SHIFT)
-#define LLF_RES_PRESENT (UINT64_C(1) << LLFREE_RES_PRESENT_SHIFT)
+#define LLF_RES_PRESENT  (UINT64_C(1) << LLFREE_RES_PRESENT_SHIFT)
 
 static inline unsigned res_free(uint64_t word)
 {
@@ -101,12 +101,13 @@ static inline uint64_t claim_half(uint64_t word)
 }
 static inline uint64_t claim_make(uint64_t generation_of, uint64_t half, uint32_t mask)
 {
-	return (generation_of >> LLFREE_CLAIM_GEN_SHIFT << LLFREE_CLAIM_GEN_SHIFT) | half << LLFREE_CLAIM_HALF_SHIFT | mask;
+	return (generation_of >> LLFREE_CLAIM_GEN_SHIFT << LLFREE_CLAIM_GEN_SHIFT) | half << LLFREE_CLAIM_HALF_SHIFT |
+	       mask;
 }
 static inline uint64_t claim_drained(uint64_t word)
 {
-	return ((word >> LLFREE_CLAIM_GEN_SHIFT) + 1) << LLFREE_CLAIM_GEN_SHIFT |
-	       LLFREE_CLAIM_NONE << LLFREE_CLAIM_HALF_SHIFT;
+	return ((word >> LLFREE_CLAIM_GEN_SHIFT) + 1) << LLFREE_CLAIM_GEN_SHIFT | LLFREE_CLAIM_NONE
+											  << LLFREE_CLAIM_HALF_SHIFT;
 }
 
 #endif
