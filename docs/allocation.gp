@@ -8,8 +8,8 @@ set style histogram clustered gap 1
 set style fill solid 0.85 noborder
 set boxwidth 0.9
 set logscale y
-set yrange [0.1:10000]
-set ytics (0.1, 1, 10, 100, 1000, 10000)
+set yrange [0.1:1000]
+set ytics (0.1, 1, 10, 100, 1000)
 set grid ytics
 set xtics nomirror scale 0 rotate by -18
 set key top left vertical
