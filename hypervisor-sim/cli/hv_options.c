@@ -127,27 +127,11 @@ static error_t parse_tuning(int key, char *text, struct argp_state *state)
 	}
 }
 
-static error_t parse(int key, char *text, struct argp_state *state)
+/* Sizes and counts. */
+static error_t parse_number(int key, char *text, struct argp_state *state)
 {
 	hv_options *options = state->input;
 	switch (key) {
-	case KEY_ALLOCATOR:
-		options->allocator = text;
-		return 0;
-	case KEY_TECHNIQUE:
-		options->technique = text;
-		return 0;
-	case KEY_BACKING:
-		options->backing = text;
-		return 0;
-	case KEY_DEVICE:
-		if (strcmp(text, "none") != 0 && strcmp(text, "dma") != 0)
-			argp_error(state, "unknown device '%s'; known: none, dma", text);
-		options->dma = strcmp(text, "dma") == 0;
-		return 0;
-	case KEY_JSON:
-		options->json = text;
-		return 0;
 	case KEY_MEMORY:
 		options->memory_bytes = bytes(state, "memory", text);
 		return 0;
@@ -177,6 +161,32 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		return 0;
 	default:
 		return parse_tuning(key, text, state);
+	}
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+	hv_options *options = state->input;
+	switch (key) {
+	case KEY_ALLOCATOR:
+		options->allocator = text;
+		return 0;
+	case KEY_TECHNIQUE:
+		options->technique = text;
+		return 0;
+	case KEY_BACKING:
+		options->backing = text;
+		return 0;
+	case KEY_DEVICE:
+		if (strcmp(text, "none") != 0 && strcmp(text, "dma") != 0)
+			argp_error(state, "unknown device '%s'; known: none, dma", text);
+		options->dma = strcmp(text, "dma") == 0;
+		return 0;
+	case KEY_JSON:
+		options->json = text;
+		return 0;
+	default:
+		return parse_number(key, text, state);
 	}
 }
 

@@ -47,10 +47,15 @@ static void every_byte_reclaimed_is_gone(void **state)
 {
 	(void)state;
 	char why[160];
-	for (const hv_technique *const *each = hv_techniques; *each != NULL; each++)
-		for (const hv_backing *const *backing = hv_backings; *backing != NULL; backing++)
+	for (const hv_technique *const *each = hv_techniques; *each != NULL; each++) {
+		for (const hv_backing *const *backing = hv_backings; *backing != NULL; backing++) {
+			/* a third of the pairs is enough to see races */
+			if (T_THREAD_SANITIZER && ((each - hv_techniques) + (backing - hv_backings)) % 3 != 0)
+				continue;
 			if (hv_backing_available(*backing, why, sizeof(why)))
 				shrink_and_proof((*each)->name, (*backing)->name);
+		}
+	}
 }
 
 /* The proof must be able to fail: memory that comes back behind the host's back is found. */
