@@ -50,11 +50,15 @@ void hv_rig_destroy(hv_rig *self);
 /** A reclaim and what the oracle saw of it. */
 typedef struct hv_proof {
 	hv_move move;
-	hv_err look_err;           /**< the oracle itself failed */
-	uint64_t bytes_moved;      /**< by R and ledger: what the guest may not use any more, or not without an
-				      install; of reports: what was discarded in the pass */
-	uint64_t bytes_resident;   /**< of these, what was resident before */
-	uint64_t bytes_freed;      /**< of the whole memory, what the oracle saw go */
+	hv_err look_err;         /**< the oracle itself failed */
+	uint64_t bytes_moved;    /**< by R and ledger: what the guest may not use any more, or not without an
+				    install; of reports: what was discarded in the pass */
+	uint64_t bytes_resident; /**< of these, what was resident before */
+	uint64_t bytes_freed;    /**< of the whole memory, what the oracle saw go */
+	uint64_t bytes_back; /**< of bytes_moved, what a touch of a neighbour brought back with a huge page: only where
+				a technique takes less than a huge frame from memory of huge pages */
+	uint64_t bytes_back_again; /**< of these, what was resident before as well */
+	uint64_t bytes_grown;      /**< of the whole memory, what the oracle saw come */
 	uint64_t file_freed;       /**< of a file backing: what its file system gave up (st_blocks) */
 	bool file;                 /**< the backing is a file */
 	uint64_t still_resident;   /**< huge frames where some of it is resident still: H5 is broken */
