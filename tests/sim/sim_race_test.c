@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * Interleavings inside one transition, made to happen: this binary is linked so that the host's call of
+ * Interleavings inside one transition, made to happen: this binary has its own copy of the host, whose call of
  * llfree_install() goes through a function of the test, which lets another host thread act just before E changes. */
 #include "t_sim.h"
 
 enum { HUGE = 16 };
 
-llfree_err __real_llfree_install(const llfree_t *self, uint64_t huge_idx);
-llfree_err __wrap_llfree_install(const llfree_t *self, uint64_t huge_idx);
+llfree_err t_install_beside(const llfree_t *self, uint64_t huge_idx);
 
 /* What happens beside the next install; once. */
 static struct {
@@ -15,13 +14,13 @@ static struct {
 	bool soft_done;
 } beside;
 
-llfree_err __wrap_llfree_install(const llfree_t *self, uint64_t huge_idx)
+llfree_err t_install_beside(const llfree_t *self, uint64_t huge_idx)
 {
 	t_pair *pair = beside.pair;
 	beside.pair = NULL;
 	if (pair != NULL)
 		assert_int_equal(hv_host_soft(&pair->host, huge_idx, &beside.soft_done), HV_OK);
-	return __real_llfree_install(self, huge_idx);
+	return llfree_install(self, huge_idx);
 }
 
 static bool evicted(const t_pair *pair, uint64_t huge_idx)
