@@ -50,11 +50,12 @@ const hv_guest_allocator *hv_guest_allocator_find(const char *name);
 /** What a vCPU does. */
 typedef enum hv_job {
 	HV_JOB_IDLE,
-	HV_JOB_FILL,   /**< allocate and write, until the limit or no memory is left */
-	HV_JOB_FREE,   /**< check and free all but the base */
-	HV_JOB_WORK,   /**< check and rewrite the base, until the next job */
-	HV_JOB_CHURN,  /**< allocate, write, check, free at random, all orders up to 9, until the next job */
-	HV_JOB_DEVICE, /**< drive the device of the VM, until the next job */
+	HV_JOB_FILL,    /**< allocate and write, until the limit or no memory is left */
+	HV_JOB_FREE,    /**< check and free all but the base */
+	HV_JOB_WORK,    /**< check and rewrite the base, until the next job */
+	HV_JOB_CHURN,   /**< allocate, write, check, free at random, all orders up to 9, until the next job */
+	HV_JOB_DEVICE,  /**< drive the device of the VM, until the next job */
+	HV_JOB_PROGRAM, /**< what vm->program does */
 	HV_JOB_QUIT
 } hv_job;
 
@@ -125,6 +126,9 @@ struct hv_vm {
 	void (*device_round)(void *context, hv_vcpu *vcpu);
 	void (*device_rest)(void *context, hv_vcpu *vcpu);
 	void *device_context;
+	/* of HV_JOB_PROGRAM, on the vCPU's own thread; it returns when it is over */
+	void (*program)(void *context, hv_vcpu *vcpu);
+	void *program_context;
 };
 
 /** Make memory and allocator; no vCPU runs yet. @return HV_OK; HV_ERR_INVAL; HV_ERR_SYSTEM (errno); HV_ERR_LIBRARY */
@@ -160,5 +164,12 @@ hv_vm_outcome hv_vm_result(const hv_vm *self);
 
 /* guest/workload.c: one job on the vCPU's own thread */
 void hv_workload_run(hv_vcpu *vcpu, hv_job job, uint64_t fill_max_frames);
+
+/* guest/workload.c: single steps, for programs */
+
+/** Get a run, write it, hold it as the last. @return as the allocator; LLFREE_ERR_NOMEM also: no entry is free */
+HV_MUST_CHECK llfree_err hv_workload_get(hv_vcpu *vcpu, unsigned order);
+/** Check and free the run held at this position; the last one takes its place. @return its order */
+unsigned hv_workload_put(hv_vcpu *vcpu, size_t at);
 
 #endif

@@ -89,6 +89,19 @@ static void run_put(hv_vcpu *vcpu, size_t at)
 		count(&vcpu->frees_refused, 1);
 }
 
+llfree_err hv_workload_get(hv_vcpu *vcpu, unsigned order)
+{
+	return run_get(vcpu, order);
+}
+
+unsigned hv_workload_put(hv_vcpu *vcpu, size_t at)
+{
+	hv_run run = hv_held_lock(&vcpu->held[at]);
+	hv_held_unlock(&vcpu->held[at], run);
+	run_put(vcpu, at);
+	return run.order;
+}
+
 static bool job_over(const hv_vcpu *vcpu)
 {
 	return atomic_load_explicit(&vcpu->vm->job_number, memory_order_relaxed) != vcpu->begun;
@@ -181,6 +194,9 @@ void hv_workload_run(hv_vcpu *vcpu, hv_job job, uint64_t fill_max_frames)
 		break;
 	case HV_JOB_DEVICE:
 		drive_device(vcpu);
+		break;
+	case HV_JOB_PROGRAM:
+		vcpu->vm->program(vcpu->vm->program_context, vcpu);
 		break;
 	case HV_JOB_IDLE:
 	case HV_JOB_QUIT:

@@ -110,6 +110,8 @@ static cJSON *row_json(const hv_row *row, const hv_summary *summary)
 	cJSON *samples = cJSON_AddArrayToObject(object, "samples");
 	for (size_t at = 0; at < row->samples->n_values; at++)
 		cJSON_AddItemToArray(samples, cJSON_CreateNumber(rounded(row->samples->values[at])));
+	if (row->interval_s > 0)
+		cJSON_AddNumberToObject(object, "interval_s", rounded(row->interval_s));
 	if (row->has_bytes_moved)
 		cJSON_AddNumberToObject(object, "bytes_moved", (double)row->bytes_moved);
 	if (row->has_bytes_freed)
@@ -157,7 +159,8 @@ void hv_result_row(hv_result *self, const hv_row *row)
 {
 	hv_summary summary = hv_samples_summary(row->samples);
 	cJSON_AddItemToArray(self->rows, row_json(row, &summary));
-	row_show(self, row, &summary);
+	if (!row->quiet)
+		row_show(self, row, &summary);
 	save_or_warn(self);
 }
 

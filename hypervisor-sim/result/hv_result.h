@@ -25,6 +25,8 @@ typedef struct hv_row {
 	const char *proof;
 	const char *discard; /**< which calls gave the memory back */
 	const char *note;    /**< how this row differs from its neighbours */
+	double interval_s;   /**< the samples are a series over time, with this step; 0 = they are not */
+	bool quiet;          /**< not shown in the terminal: the scenario has a table of its own */
 } hv_row;
 
 /** Begin a result. @param path  NULL: none  @return HV_OK; HV_ERR_EXISTS; HV_ERR_SYSTEM (errno) */

@@ -222,7 +222,7 @@ static void run_all(const safety_options *options, hv_result *result)
 			continue;
 		}
 		for (const hv_technique *const *each = hv_techniques; *each != NULL && !hv_interrupted(); each++)
-			if (hv_options_wants(options->common.technique, (*each)->name))
+			if ((*each)->grain_bytes != 0 && hv_options_wants(options->common.technique, (*each)->name))
 				safe_transfers += technique_run(options, result, *each, *backing);
 	}
 	hv_result_say(result, "transfers beside DMA-safe techniques: %" PRIu64 "\n", safe_transfers);

@@ -385,7 +385,7 @@ static void run_all(const hv_options *options, hv_result *result)
 			continue;
 		}
 		for (const hv_technique *const *each = hv_techniques; *each != NULL && !hv_interrupted(); each++)
-			if (hv_options_wants(options->technique, (*each)->name))
+			if ((*each)->grain_bytes != 0 && hv_options_wants(options->technique, (*each)->name))
 				technique_run(options, result, *each, *backing);
 	}
 }

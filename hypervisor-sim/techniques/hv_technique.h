@@ -37,7 +37,7 @@ typedef struct hv_host_half {
 typedef struct hv_technique {
 	const char *name, *summary;
 	const char *allocator; /**< the guest allocator it runs on */
-	uint64_t grain_bytes;  /**< what it moves at once */
+	uint64_t grain_bytes;  /**< what it moves at once; 0 = it never moves anything */
 	bool automatic;        /**< acts by itself, by a policy; else it is given a limit */
 	bool dma_safe;         /**< a device never sees memory that the CPU does not */
 	bool batches;          /**< its discards go through the host's batch: one call each can be compared */

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Begin and end of scenarios; see hv_session.h. */
+#define _GNU_SOURCE
+#include "cli/hv_session.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+bool hv_session_open(hv_result *result, const hv_options *options, const char *scenario)
+{
+	hv_err err = hv_result_open(result, options->json, scenario, options->seed);
+	if (err == HV_OK)
+		return true;
+	fprintf(stderr, "hvsim: --json %s: %s\n", options->json,
+		err == HV_ERR_EXISTS ? "exists already, and results are never overwritten; name another file"
+				     : strerror(errno));
+	hv_result_close(result);
+	return false;
+}
+
+int hv_session_close(hv_result *result, const hv_options *options, bool interrupted)
+{
+	cJSON_AddBoolToObject(result->parameters, "interrupted", interrupted);
+	bool saved = hv_result_save(result) == HV_OK;
+	if (!saved)
+		fprintf(stderr, "hvsim: can't write %s: %s\n", options->json, strerror(errno));
+	int status = result->failed || !saved ? HV_EXIT_CHECK : interrupted ? HV_EXIT_INTERRUPTED : 0;
+	hv_result_say(result, "checks: %d, %s\n", cJSON_GetArraySize(result->checks),
+		      result->failed ? "FAILED" : "all passed");
+	hv_result_close(result);
+	return status;
+}
+
+void hv_session_figure(hv_result *result, const hv_row *like, const char *metric, const char *unit, double value)
+{
+	hv_samples samples = { 0 };
+	hv_row row = *like;
+	row.metric = metric;
+	row.unit = unit;
+	row.samples = &samples;
+	if (hv_samples_add(&samples, value) == HV_OK)
+		hv_result_row(result, &row);
+	hv_samples_clear(&samples);
+}
+
+void hv_session_series(hv_result *result, const hv_row *like, const char *metric, const char *unit,
+		       const hv_samples *samples, double interval_s)
+{
+	hv_row row = *like;
+	row.metric = metric;
+	row.unit = unit;
+	row.samples = samples;
+	row.interval_s = interval_s;
+	if (samples->n_values > 0)
+		hv_result_row(result, &row);
+}
+
+void hv_session_progress(const char *format, ...)
+{
+	va_list arguments;
+	if (!isatty(STDERR_FILENO))
+		return;
+	fprintf(stderr, "\r\033[K");
+	if (format == NULL)
+		return;
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+}
