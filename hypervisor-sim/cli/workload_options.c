@@ -155,12 +155,13 @@ bool hv_workload_wants(const hv_workload_options *options, const hv_program_kind
 	return hv_options_wants(options->workload, kind->name) && (!kind->needs_trace || options->trace != NULL);
 }
 
-hv_err hv_workload_program(hv_workload_options *options, const hv_program_kind *kind, uint64_t seed,
+hv_err hv_workload_program(hv_workload_options *options, const hv_program_kind *kind, uint64_t seed, uint64_t delay_ns,
 			   hv_program *program)
 {
 	hv_program_config config = { .seed = seed,
 				     .memory_bytes = options->common.memory_bytes,
 				     .n_vcpus = (uint32_t)options->common.vcpus,
+				     .delay_ns = delay_ns,
 				     .trace = &options->loaded };
 	return hv_program_make(program, kind, &config);
 }

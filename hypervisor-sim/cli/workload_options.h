@@ -26,7 +26,7 @@ void hv_workload_options_clear(hv_workload_options *options);
 bool hv_workload_wants(const hv_workload_options *options, const hv_program_kind *kind);
 /** Make the program. @return as hv_program_make() */
 HV_MUST_CHECK hv_err hv_workload_program(hv_workload_options *options, const hv_program_kind *kind, uint64_t seed,
-					 hv_program *program);
+					 uint64_t delay_ns, hv_program *program);
 /** The rig and the rest of a trial, all but the program; periods and delays in wall clock. */
 hv_trial_config hv_workload_trial(const hv_workload_options *options, const hv_technique *technique,
 				  const hv_guest_allocator *allocator, const hv_backing *backing);

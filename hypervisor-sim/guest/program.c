@@ -20,6 +20,8 @@ hv_err hv_program_make(hv_program *self, const hv_program_kind *kind, const hv_p
 	self->steps = calloc(config->n_vcpus, sizeof(*self->steps));
 	if (self->steps == NULL)
 		return HV_ERR_SYSTEM;
+	if (config->delay_ns > 0)
+		hv_program_step_all(self, HV_STEP_THINK, 0, config->delay_ns);
 	hv_err err = kind->make(self, config);
 	if (err == HV_OK && self->failed)
 		err = HV_ERR_SYSTEM;

@@ -33,6 +33,7 @@ typedef struct hv_steps {
 typedef struct hv_program {
 	uint32_t n_vcpus, n_processes, n_files, n_syncs;
 	hv_steps *steps;    /**< one list per vCPU */
+	uint64_t cycle_ns;  /**< after which it peaks again; 0 = it has one peak */
 	uint64_t scale_ppm; /**< memory of the program over that of its model, in millionths */
 	bool failed;        /**< memory for the steps ran out */
 } hv_program;
@@ -40,7 +41,8 @@ typedef struct hv_program {
 typedef struct hv_program_config {
 	uint64_t seed, memory_bytes; /**< of the guest: what is made fits into it */
 	uint32_t n_vcpus;
-	hv_trace *trace; /**< a process trace, for the kinds that need one */
+	uint64_t delay_ns; /**< simulated, before it begins */
+	hv_trace *trace;   /**< a process trace, for the kinds that need one */
 } hv_program_config;
 
 typedef struct hv_program_kind {

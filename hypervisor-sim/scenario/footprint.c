@@ -206,7 +206,7 @@ static void kind_run(footprint *self)
 {
 	hv_program program;
 	const hv_options *common = &self->options->common;
-	hv_err err = hv_workload_program(self->options, self->kind, common->seed, &program);
+	hv_err err = hv_workload_program(self->options, self->kind, common->seed, 0, &program);
 	if (err != HV_OK) {
 		hv_result_check(self->result, false, self->kind->name, hv_err_text(err));
 		return;

@@ -136,7 +136,7 @@ static int record_on_rig(record_options *options, hv_rig *rig, hv_trace_writer *
 	hv_guest_record config = { .period_ns = period_ms * 1000000,
 				   .slack_bytes = workload->slack_bytes,
 				   .stop = hv_interrupted };
-	hv_err err = hv_workload_program(workload, hv_program_kind_find(workload->workload), workload->common.seed,
+	hv_err err = hv_workload_program(workload, hv_program_kind_find(workload->workload), workload->common.seed, 0,
 					 &program);
 	if (err == HV_OK) {
 		err = hv_guest_trace_record(rig, &program, &config, writer, &counts);

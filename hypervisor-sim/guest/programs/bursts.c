@@ -28,6 +28,7 @@ static hv_err bursts_make(hv_program *self, const hv_program_config *config)
 {
 	uint64_t frames = config->memory_bytes / HV_FRAME_BYTES / 100, random = config->seed;
 	self->n_files = 1 + BURSTS;
+	self->cycle_ns = SECOND_NS + GROW_NS + COMPUTE_NS + REST_NS;
 	for (unsigned at = 0; at < BURSTS; at++) {
 		hv_program_step_all(self, HV_STEP_THINK, 0, SECOND_NS);
 		hv_program_step(self, 0, HV_STEP_READ, SCENE_FILE, frames * SCENE_PERCENT);
