@@ -28,8 +28,14 @@ bool hv_backing_available(const hv_backing *backing, char *why, size_t why_bytes
 
 void hv_populate_touch(uint8_t *start, size_t bytes)
 {
-	for (size_t offset = 0; offset < bytes; offset += HV_FRAME_BYTES)
-		atomic_fetch_or_explicit((_Atomic uint8_t *)(start + offset), 0, memory_order_relaxed);
+	for (size_t offset = 0; offset < bytes; offset += HV_FRAME_BYTES) {
+		/* not fetch_or(0), which Clang turns into a load: that maps the zero page and populates nothing */
+		_Atomic uint8_t *byte = (_Atomic uint8_t *)(start + offset);
+		uint8_t seen = atomic_load_explicit(byte, memory_order_relaxed);
+		while (!atomic_compare_exchange_weak_explicit(byte, &seen, seen, memory_order_relaxed,
+							      memory_order_relaxed))
+			;
+	}
 }
 
 hv_err hv_populate(uint8_t *start, size_t bytes)
