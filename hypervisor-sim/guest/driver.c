@@ -9,6 +9,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define REST_MAX_NS  UINT64_C(10000000000)
+#define REST_POLL_NS UINT64_C(100000)
+
 static hv_ring_memory ring_memory(const hv_vm *vm)
 {
 	return (hv_ring_memory){ vm->memory.base, vm->memory.huge_count << HV_HUGE_SHIFT };
@@ -83,6 +86,23 @@ void hv_driver_stop(hv_driver *self)
 	self->running = false;
 }
 
+bool hv_driver_rest(hv_driver *self)
+{
+	uint64_t until_ns = hv_now_ns() + REST_MAX_NS;
+	while (self->running) {
+		/* not a load: waits_end() of a driver that wakes later reads from it, and sees what the host took back
+		 */
+		bool waits = true;
+		if (atomic_compare_exchange_strong_explicit(&self->waits, &waits, true, memory_order_acq_rel,
+							    memory_order_acquire))
+			return true;
+		if (hv_now_ns() > until_ns)
+			return false;
+		hv_sleep_ns(REST_POLL_NS);
+	}
+	return true;
+}
+
 void hv_driver_destroy(hv_driver *self)
 {
 	if (self == NULL)
@@ -108,9 +128,22 @@ bool hv_driver_request(hv_driver *self, unsigned ring_idx, const hv_ring_segment
 	return true;
 }
 
+static void waits_begin(hv_driver *self)
+{
+	atomic_store_explicit(&self->waits, true, memory_order_release);
+}
+
+static void waits_end(hv_driver *self)
+{
+	(void)atomic_exchange_explicit(&self->waits, false, memory_order_acq_rel);
+}
+
 bool hv_driver_wait(hv_driver *self)
 {
-	return hv_bell_wait(self->channel->changed_by_host, self->stop_bell, UINT64_MAX / 2);
+	waits_begin(self);
+	bool changed = hv_bell_wait(self->channel->changed_by_host, self->stop_bell, UINT64_MAX / 2);
+	waits_end(self);
+	return changed;
 }
 
 void hv_driver_wake(hv_driver *self)
@@ -121,8 +154,11 @@ void hv_driver_wake(hv_driver *self)
 bool hv_driver_sleep(hv_driver *self, uint64_t ns)
 {
 	uint64_t until_ns = hv_now_ns() + ns;
+	waits_begin(self);
 	/* nothing but a stop ends a sleep early */
-	return !hv_bell_wait(self->stop_bell, self->stop_bell, ns) && hv_now_ns() >= until_ns;
+	bool stopped = hv_bell_wait(self->stop_bell, self->stop_bell, ns);
+	waits_end(self);
+	return !stopped && hv_now_ns() >= until_ns;
 }
 
 bool hv_driver_target(const hv_driver *self, uint64_t *bytes, uint32_t *number)

@@ -22,6 +22,7 @@ typedef struct hv_driver {
 	pthread_t thread;
 	int stop_bell;
 	bool running;
+	_Atomic bool waits; /**< for the host or for a time: what it looks at next is newer than this */
 } hv_driver;
 
 /** Put the driver of a technique into the VM: vm->driver; it runs at once. The channel outlives it.
@@ -29,6 +30,9 @@ typedef struct hv_driver {
 HV_MUST_CHECK hv_err hv_driver_create(hv_vm *vm, hv_channel *channel, unsigned n_rings, void (*run)(hv_driver *driver));
 /** End the thread; a request that the host has not answered ends with it. Idempotent. */
 void hv_driver_stop(hv_driver *self);
+/** Wait until the driver has nothing to do any more; the host asks for nothing meanwhile.
+ *  @return false: it was still at work after ten seconds */
+HV_MUST_CHECK bool hv_driver_rest(hv_driver *self);
 /** NULL is fine. */
 void hv_driver_destroy(hv_driver *self);
 

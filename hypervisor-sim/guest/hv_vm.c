@@ -250,6 +250,10 @@ static uint64_t held_frames(hv_vm *self)
 bool hv_vm_audit(hv_vm *self, bool strict, char *detail, size_t detail_bytes)
 {
 	uint64_t free_frames = 0, first_bad = UINT64_MAX, frames = self->memory.huge_count * HV_HUGE_FRAMES;
+	if (self->driver != NULL && !hv_driver_rest(self->driver)) {
+		snprintf(detail, detail_bytes, "the guest's driver does not come to rest");
+		return false;
+	}
 	if (!self->config.allocator->audit(self, &free_frames, &first_bad)) {
 		snprintf(detail, detail_bytes, "the allocator's audit fails, first at %" PRIu64, first_bad);
 		return false;

@@ -74,7 +74,9 @@ static void *monitor_thread(void *context)
 			wait_ns(self, decision.wait_ns);
 			continue;
 		}
+		self->in_pass = true;
 		self->last = run_unlocked(self, HV_COMMAND_PASS, 0);
+		self->in_pass = false;
 		self->last_ns = hv_now_ns();
 		self->n_passes++;
 		/* it may have been switched off meanwhile */
@@ -139,6 +141,8 @@ void hv_monitor_policy(hv_monitor *self, bool on)
 	self->passes_allowed = on && self->policy != NULL ? UINT64_MAX : 0;
 	self->last_ns = hv_now_ns();
 	pthread_cond_broadcast(&self->changed);
+	while (self->passes_allowed == 0 && self->in_pass)
+		pthread_cond_wait(&self->changed, &self->lock);
 	pthread_mutex_unlock(&self->lock);
 }
 

@@ -31,6 +31,7 @@ typedef struct hv_monitor {
 	pthread_mutex_t lock; /**< protects all below */
 	pthread_cond_t changed;
 	bool running, quit;
+	bool in_pass;            /**< of the policy */
 	uint64_t passes_allowed; /**< that the policy may still make; UINT64_MAX = no end */
 	hv_command command;
 	uint64_t limit_bytes;
@@ -48,7 +49,7 @@ void hv_monitor_stop(hv_monitor *self);
 /** Have the monitor do this, and wait until it is done. HV_ERR_INVAL when the technique can't. */
 hv_move hv_monitor_do(hv_monitor *self, hv_command command, uint64_t limit_bytes);
 
-/** Switch the policy on or off; switching on begins a period. */
+/** Switch the policy on or off; switching on begins a period, switching off waits for the end of a pass that runs. */
 void hv_monitor_policy(hv_monitor *self, bool on);
 /** Passes that the policy has made, and the last of them. */
 uint64_t hv_monitor_passes(hv_monitor *self, hv_move *last);
