@@ -91,6 +91,7 @@ typedef struct hv_tuning {
 } hv_tuning;
 
 typedef struct hv_vm_config {
+	const char *name;      /**< for messages; NULL = it needs none. Outlives the VM */
 	uint64_t memory_bytes; /**< multiple of 2 MiB */
 	const hv_backing *backing;
 	const hv_guest_allocator *allocator;

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #define LOOK_NS UINT64_C(100000000)
+/* A guest that hands over memory at all does so at this rate, in the mean, per timeout. */
+#define PATIENCE_BYTES (UINT64_C(128) << 20)
 
 /* Elements only count; who waits for the guest is woken when a register changes. */
 static void progress(hv_channel_service *self, bool wake)
@@ -88,6 +90,8 @@ static void ring_serve(hv_channel_service *self, unsigned ring_idx)
 	if (!self->rings_open)
 		return;
 	for (uint32_t at = 0; at < self->rings[ring_idx].place.size; at++) {
+		if (atomic_load_explicit(&self->stopping, memory_order_relaxed))
+			return;
 		hv_ring_pop pop = HV_RING_EMPTY;
 		if (hv_host_fault(self->host) == NULL)
 			pop = hv_ring_host_pop(&self->rings[ring_idx], &element);
@@ -172,6 +176,7 @@ void hv_channel_service_leave(hv_channel_service *self)
 void hv_channel_service_stop(hv_channel_service *self)
 {
 	if (self->running) {
+		atomic_store_explicit(&self->stopping, true, memory_order_relaxed);
 		hv_bell_ring(self->stop_bell);
 		pthread_join(self->thread, NULL);
 		close(self->stop_bell);
@@ -200,17 +205,27 @@ static hv_err outcome_take(hv_channel_service *self)
 	return err;
 }
 
-/* Wait on until the guest has made no progress for too long. */
+/* Wait on while memory changes hands, more of it than before in this wait: a guest that sends the same frames to and
+ * fro, or rings its bell, is no nearer to the end. All in all, no longer than the memory could take. */
 typedef struct patience {
-	uint64_t n_served, progress_ns;
+	uint64_t first_bytes, most_bytes, begin_ns, progress_ns;
 } patience;
 
 static bool patience_ends(hv_channel_service *self, patience *seen)
 {
-	uint64_t now_ns = hv_now_ns(), n_served = atomic_load_explicit(&self->n_served, memory_order_relaxed);
-	if (n_served != seen->n_served || seen->progress_ns == 0)
-		*seen = (patience){ n_served, now_ns };
-	return now_ns - seen->progress_ns > self->timeout_ns;
+	uint64_t now_ns = hv_now_ns(), out_bytes = hv_ledger_out_bytes(&self->ledger), whole_ns;
+	if (seen->begin_ns == 0)
+		*seen = (patience){ out_bytes, 0, now_ns, now_ns };
+	uint64_t moved_bytes =
+		out_bytes > seen->first_bytes ? out_bytes - seen->first_bytes : seen->first_bytes - out_bytes;
+	if (moved_bytes > seen->most_bytes) {
+		seen->most_bytes = moved_bytes;
+		seen->progress_ns = now_ns;
+	}
+	if (__builtin_mul_overflow(2 + self->ledger.frames * HV_FRAME_BYTES / PATIENCE_BYTES, self->timeout_ns,
+				   &whole_ns))
+		whole_ns = UINT64_MAX;
+	return now_ns - seen->progress_ns > self->timeout_ns || now_ns - seen->begin_ns > whole_ns;
 }
 
 hv_err hv_channel_target(hv_channel_service *self, uint64_t target_bytes)
@@ -219,7 +234,8 @@ hv_err hv_channel_target(hv_channel_service *self, uint64_t target_bytes)
 	patience seen = { 0 };
 	if (hv_host_fault(self->host) != NULL)
 		return HV_ERR_GUEST;
-	uint32_t number = atomic_load_explicit(&registers->target_number, memory_order_relaxed) + 1;
+	uint32_t number = ++self->target_number;
+	atomic_store_explicit(&self->target_bytes, target_bytes, memory_order_release);
 	atomic_store_explicit(&registers->target_bytes, target_bytes, memory_order_relaxed);
 	atomic_store_explicit(&registers->target_number, number, memory_order_release);
 	hv_bell_ring(self->channel->changed_by_host);

@@ -2,8 +2,9 @@
  *
  * The channel service: a host thread that serves the rings of one VM's driver, and the ledger of what the driver handed
  * over. Which element means what is the technique's: its element function is called here, one at a time. The monitor
- * sets a target and waits; how long depends on the guest, so the wait ends when the guest makes no progress.
- * Nonsense in a ring or an element stops the VM (H4): nothing is served or discarded any more. */
+ * sets a target and waits; how long depends on the guest, so the wait ends when no more memory changes hands, and in
+ * any case after a time that grows with the memory: bells, elements and numbers alone keep nobody waiting. Nonsense in
+ * a ring or an element stops the VM (H4): nothing is served or discarded any more. */
 #ifndef HV_CHANNEL_SERVICE_H
 #define HV_CHANNEL_SERVICE_H
 
@@ -26,7 +27,7 @@ struct hv_channel_service {
 	hv_channel *channel;
 	unsigned n_rings;
 	hv_element_fn element;
-	uint64_t timeout_ns;       /**< without progress of the guest */
+	uint64_t timeout_ns;       /**< without memory that changes hands */
 	uint64_t begin_timeout_ns; /**< for a pass of reports to begin */
 	uint64_t block_bytes;      /**< of virtio-mem */
 	hv_ring_host rings[HV_CHANNEL_RINGS_MAX];
@@ -36,8 +37,12 @@ struct hv_channel_service {
 	int stop_bell;
 	bool running;
 	_Atomic uint64_t n_served; /**< elements, and looks at the registers */
-	uint32_t pass_number;      /**< last seen; the service's thread alone */
-	pthread_mutex_t lock;      /**< protects all below */
+	_Atomic bool stopping;
+	/* the host's own: what stands in the registers may have been written by the guest */
+	_Atomic uint64_t target_bytes;
+	uint32_t target_number; /**< the monitor's thread alone */
+	uint32_t pass_number;   /**< last seen; the service's thread alone */
+	pthread_mutex_t lock;   /**< protects all below */
 	pthread_cond_t changed;
 	uint64_t pass_begin_ns, pass_end_ns; /**< of the pass of reports that runs, or the last */
 	uint64_t pass_ns, pass_bytes;        /**< of the last pass that ended */

@@ -5,6 +5,7 @@
 #include "host/hv_host.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 static void count(_Atomic uint64_t *counter, uint64_t add)
@@ -16,6 +17,9 @@ hv_err hv_host_open(hv_host *self, const hv_host_config *config)
 {
 	if (config->batch_huge == 0 || config->batch_huge > HV_DISCARD_MAX)
 		return HV_ERR_INVAL;
+	/* the region's header may be the guest's: a sweep over R must end where one over the children does */
+	if (config->view.n_children != config->memory.huge_count)
+		return HV_ERR_GUEST;
 	memset(self, 0, sizeof(*self));
 	self->view = config->view;
 	self->memory = config->memory;
@@ -50,6 +54,14 @@ void hv_host_stop_vm(hv_host *self, const char *why)
 const char *hv_host_fault(const hv_host *self)
 {
 	return atomic_load_explicit(&self->fault, memory_order_acquire);
+}
+
+const char *hv_host_fault_text(const hv_host *self, char *text, size_t text_bytes)
+{
+	const char *why = hv_host_fault(self), *name = self->name;
+	snprintf(text, text_bytes, "%s%s %s%s", name != NULL ? "VM " : "the VM", name != NULL ? name : "",
+		 why != NULL ? "was stopped: " : "runs", why != NULL ? why : "");
+	return text;
 }
 
 /* What a library call says about the guest: nonsense stops the VM, all else only means "not now". */

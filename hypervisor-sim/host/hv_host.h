@@ -29,6 +29,7 @@ typedef struct hv_host_config {
 } hv_host_config;
 
 typedef struct hv_host {
+	const char *name; /**< of the VM, for messages; NULL = it has none */
 	llfree_t view;
 	hv_memory memory;
 	hv_frames frames;
@@ -41,7 +42,8 @@ typedef struct hv_host {
 	hv_host_counters counters;
 } hv_host;
 
-/** All frames of the guest are installed. @return HV_OK; HV_ERR_INVAL; HV_ERR_SYSTEM */
+/** All frames of the guest are installed. @return HV_OK; HV_ERR_INVAL; HV_ERR_SYSTEM; HV_ERR_GUEST the region describes
+ *  another size of memory */
 HV_MUST_CHECK hv_err hv_host_open(hv_host *self, const hv_host_config *config);
 void hv_host_close(hv_host *self);
 /** Change how discards are made, and how many at once. Between reclaims only. */
@@ -65,6 +67,8 @@ HV_MUST_CHECK hv_err hv_host_populate(hv_host *self, uint64_t huge_idx);
 void hv_host_stop_vm(hv_host *self, const char *why);
 /** @return why the VM was stopped; NULL = it runs */
 const char *hv_host_fault(const hv_host *self);
+/** The same for people: which VM was stopped, and why. @return text */
+const char *hv_host_fault_text(const hv_host *self, char *text, size_t text_bytes);
 
 /* Reclaims and returns: one thread at a time. Installs: any threads, beside it. */
 

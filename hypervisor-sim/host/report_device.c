@@ -7,6 +7,7 @@ hv_err hv_report_element(hv_channel_service *self, unsigned ring_idx, const hv_r
 			 uint32_t *written_bytes)
 {
 	hv_err worst = HV_OK;
+	uint64_t left_frames = self->ledger.frames;
 	(void)ring_idx;
 	*written_bytes = 0;
 	if (element->n_read != 0)
@@ -15,8 +16,11 @@ hv_err hv_report_element(hv_channel_service *self, unsigned ring_idx, const hv_r
 		const hv_ring_segment *segment = &element->segments[at];
 		if (segment->address % HV_FRAME_BYTES != 0 || segment->bytes % HV_FRAME_BYTES != 0)
 			return HV_ERR_GUEST;
-		hv_err err =
-			hv_channel_report(self, segment->address / HV_FRAME_BYTES, segment->bytes / HV_FRAME_BYTES);
+		uint64_t n_frames = segment->bytes / HV_FRAME_BYTES;
+		if (n_frames > left_frames)
+			return HV_ERR_GUEST; /* more than there is: some frame stands in it twice */
+		left_frames -= n_frames;
+		hv_err err = hv_channel_report(self, segment->address / HV_FRAME_BYTES, n_frames);
 		if (err == HV_ERR_GUEST)
 			return err;
 		worst = err != HV_OK ? err : worst;

@@ -23,7 +23,9 @@ static hv_err host_open(hv_rig *self)
 		self->host_attached = true;
 		config.view = self->host_arena.allocator;
 	}
-	return hv_host_open(&self->host, &config);
+	hv_err err = hv_host_open(&self->host, &config);
+	self->host.name = self->config.vm.name;
+	return err;
 }
 
 static hv_err oracle_open(hv_rig *self)
@@ -245,9 +247,8 @@ bool hv_proof_holds(const hv_proof *proof, bool touched, char *detail, size_t de
 bool hv_rig_sound(hv_rig *self, char *detail, size_t detail_bytes)
 {
 	hv_vm_outcome outcome = hv_vm_result(&self->vm);
-	const char *fault = hv_host_fault(&self->host);
-	if (fault != NULL)
-		snprintf(detail, detail_bytes, "the VM was stopped: %s", fault);
+	if (hv_host_fault(&self->host) != NULL)
+		hv_host_fault_text(&self->host, detail, detail_bytes);
 	else if (outcome.mismatches != 0 || outcome.frees_refused != 0 || outcome.installs_failed != 0)
 		snprintf(detail, detail_bytes,
 			 "%" PRIu64 " frames lost what was written, %" PRIu64 " frees refused, %" PRIu64

@@ -24,6 +24,35 @@ static void install_beyond_the_memory_stops_the_vm(void **state)
 	t_pair_close(&pair);
 }
 
+/* A guest made the region: were its header believed, a sweep over the larger of the two would never end. */
+static void region_of_another_size_than_the_memory_is_refused(void **state)
+{
+	(void)state;
+	static t_pair pair;
+	static hv_host other;
+	t_pair_open(&pair, "anon-thp", HUGE, 8);
+	hv_host_config config = { pair.vm.arena.allocator, pair.vm.memory, HV_DISCARD_VECTORED, 8 };
+	config.memory.huge_count = HUGE + 1;
+	assert_int_equal(hv_host_open(&other, &config), HV_ERR_GUEST);
+	config.memory.huge_count = HUGE - 1;
+	assert_int_equal(hv_host_open(&other, &config), HV_ERR_GUEST);
+	t_pair_close(&pair);
+}
+
+static void stopped_vm_is_named_with_the_reason(void **state)
+{
+	(void)state;
+	static t_pair pair;
+	char text[160];
+	t_pair_open(&pair, "anon-thp", HUGE, 8);
+	pair.host.name = "mallory";
+	assert_string_equal(hv_host_fault_text(&pair.host, text, sizeof(text)), "VM mallory runs");
+	assert_int_equal(hv_host_install(&pair.host, HUGE), HV_INSTALL_REFUSED);
+	assert_string_equal(hv_host_fault_text(&pair.host, text, sizeof(text)),
+			    "VM mallory was stopped: the guest asked to install a frame beyond its memory");
+	t_pair_close(&pair);
+}
+
 /* The children as the shared layout has them. */
 static _Atomic uint16_t *child_word(const t_pair *pair, uint64_t huge_idx)
 {
@@ -128,6 +157,8 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(install_beyond_the_memory_stops_the_vm),
+		cmocka_unit_test(region_of_another_size_than_the_memory_is_refused),
+		cmocka_unit_test(stopped_vm_is_named_with_the_reason),
 		cmocka_unit_test(guest_that_clears_the_mark_itself_is_found),
 		cmocka_unit_test(guest_that_takes_back_a_hard_frame_is_found),
 		cmocka_unit_test(nonsense_in_the_whole_region_never_hurts_the_host),

@@ -157,6 +157,114 @@ static void silent_driver_is_a_timeout_and_no_hang(void **state)
 	liar_close(&self);
 }
 
+/* It rings, sends the same frames to and fro and begins passes, for ever: that is noise, not progress. */
+typedef struct noise {
+	liar *self;
+	_Atomic bool stop;
+} noise;
+
+static void *noise_make(void *context)
+{
+	noise *all = context;
+	liar *self = all->self;
+	uint32_t written, number = HV_HUGE_FRAMES;
+	hv_ring_segment segment = { self->data, 4 };
+	memcpy(self->pair.vm.memory.base + self->data, &number, 4);
+	while (!atomic_load(&all->stop)) {
+		atomic_fetch_add(&self->channel.registers->settled_number, 2);
+		hv_bell_ring(self->channel.changed_by_guest);
+		if (hv_ring_guest_add(&self->ring, &segment, 1, 0))
+			hv_bell_ring(self->channel.to_host[0]);
+		while (hv_ring_guest_used(&self->ring, &written))
+			;
+		hv_sleep_ns(200000);
+	}
+	return NULL;
+}
+
+static hv_err noise_element(hv_channel_service *self, unsigned ring_idx, const hv_ring_element *element,
+			    uint32_t *written_bytes)
+{
+	uint32_t number;
+	*written_bytes = 0;
+	if (hv_ring_host_read(&self->rings[ring_idx], &element->segments[0], &number, 1) != 1)
+		return HV_ERR_GUEST;
+	bool out = hv_ledger_is(&self->ledger, number, 1, true);
+	return out ? hv_channel_give(self, number, 1) : hv_channel_take(self, number, 1);
+}
+
+static void noisy_driver_is_a_timeout_and_no_hang(void **state)
+{
+	(void)state;
+	static liar self;
+	noise all = { .self = &self };
+	pthread_t thread;
+	uint64_t bytes;
+	liar_open(&self, "huge-manual");
+	self.service.element = noise_element;
+	self.service.timeout_ns = 300000000;
+	self.service.begin_timeout_ns = 10000000;
+	assert_int_equal(pthread_create(&thread, NULL, noise_make, &all), 0);
+	assert_int_equal(hv_channel_target(&self.service, MIB_2), HV_ERR_TIMEOUT);
+	atomic_store(&self.channel.registers->pass_number, 1);
+	hv_bell_ring(self.channel.changed_by_guest);
+	while (atomic_load(&self.service.n_served) == 0)
+		hv_sleep_ns(100000);
+	hv_err err;
+	do /* the service may not have seen the pass yet */
+		err = hv_channel_pass(&self.service, &bytes);
+	while (err == HV_OK);
+	assert_int_equal(err, HV_ERR_TIMEOUT);
+	assert_null(hv_host_fault(&self.pair.host));
+	atomic_store(&all.stop, true);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	liar_close(&self);
+}
+
+/* The registers are the guest's to write, those of the host too: it is the host's own limit that counts. */
+static void limit_raised_by_the_guest_counts_for_nothing(void **state)
+{
+	(void)state;
+	static liar self;
+	uint32_t words[HV_VIRTIO_MEM_REQUEST_WORDS] = { HV_VIRTIO_MEM_UNPLUG, 0, 2 * HV_HUGE_BYTES, 0, 1, 0 }, written;
+	liar_open(&self, "virtio-mem");
+	self.service.timeout_ns = 1000000;
+	assert_int_equal(hv_channel_target(&self.service, (HUGE - 1) * MIB_2), HV_ERR_TIMEOUT);
+	assert_int_equal(atomic_load(&self.channel.registers->target_number), 1);
+	liar_send(&self, words, HV_VIRTIO_MEM_REQUEST_WORDS, 1);
+	while (!hv_ring_guest_used(&self.ring, &written))
+		hv_sleep_ns(100000);
+	assert_int_equal(hv_ledger_out_bytes(&self.service.ledger), MIB_2);
+	atomic_store(&self.channel.registers->target_bytes, HUGE * MIB_2);
+	atomic_store(&self.channel.registers->target_number, UINT32_MAX);
+	words[0] = HV_VIRTIO_MEM_PLUG;
+	liar_send(&self, words, HV_VIRTIO_MEM_REQUEST_WORDS, 1);
+	while (!hv_ring_guest_used(&self.ring, &written))
+		hv_sleep_ns(100000);
+	memcpy(words, self.pair.vm.memory.base + self.data + 1024, 4);
+	assert_int_equal(words[0], HV_VIRTIO_MEM_NACK);
+	assert_int_equal(hv_ledger_out_bytes(&self.service.ledger), MIB_2);
+	/* nor does the next target have the number that the guest has settled in advance */
+	atomic_store(&self.channel.registers->settled_number, 0);
+	assert_int_equal(hv_channel_target(&self.service, (HUGE - 1) * MIB_2), HV_ERR_TIMEOUT);
+	assert_int_equal(atomic_load(&self.channel.registers->target_number), 2);
+	liar_close(&self);
+}
+
+/* An element may name all of the memory once; 64 times all of it would keep the host busy for ever. */
+static void report_of_more_than_there_is_stops_the_vm(void **state)
+{
+	(void)state;
+	static liar self;
+	liar_open(&self, "base-auto");
+	hv_ring_segment segments[2] = { { HUGE / 2 * MIB_2, HUGE / 2 * HV_HUGE_BYTES },
+					{ HUGE / 4 * MIB_2, (HUGE / 2 + 1) * HV_HUGE_BYTES } };
+	assert_true(hv_ring_guest_add(&self.ring, segments, 0, 2));
+	hv_bell_ring(self.channel.to_host[0]);
+	assert_stopped(&self);
+	liar_close(&self);
+}
+
 /* Random numbers in elements and registers, many VMs: the host never crashes, and the ledger never leaves the memory.
  */
 static void random_elements_never_hurt_the_host(void **state)
@@ -198,6 +306,9 @@ int main(void)
 		cmocka_unit_test(plug_beyond_the_request_is_refused),
 		cmocka_unit_test(ring_in_no_memory_stops_the_vm),
 		cmocka_unit_test(silent_driver_is_a_timeout_and_no_hang),
+		cmocka_unit_test(noisy_driver_is_a_timeout_and_no_hang),
+		cmocka_unit_test(limit_raised_by_the_guest_counts_for_nothing),
+		cmocka_unit_test(report_of_more_than_there_is_stops_the_vm),
 		cmocka_unit_test(random_elements_never_hurt_the_host),
 	};
 	return T_RUN(tests);

@@ -18,7 +18,7 @@ static hv_err block_plug(hv_channel_service *self, uint64_t first_frame, uint64_
 {
 	uint64_t memory_bytes = self->ledger.frames * HV_FRAME_BYTES;
 	uint64_t plugged_bytes = memory_bytes - hv_ledger_out_bytes(&self->ledger);
-	uint64_t target_bytes = atomic_load_explicit(&self->channel->registers->target_bytes, memory_order_relaxed);
+	uint64_t target_bytes = atomic_load_explicit(&self->target_bytes, memory_order_acquire);
 	*response = HV_VIRTIO_MEM_NACK;
 	if (plugged_bytes + n_frames * HV_FRAME_BYTES > target_bytes)
 		return HV_OK;
