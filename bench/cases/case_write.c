@@ -13,9 +13,18 @@ typedef struct write_times {
 	double map_ns, get_ns, touch_ns, put_ns;
 } write_times;
 
+/* What an allocator manages beyond what is touched, per thread: frames that another thread holds in its handle, list or
+ * reserved tree are out of reach for a moment, and a get of the last frames may fail. */
+enum { SPARE_FRAMES = LLFREE_TREE_FRAMES };
+
 static uint64_t write_frames(const bench_row *row)
 {
 	return row->options->write_bytes >> LLFREE_FRAME_SHIFT;
+}
+
+static uint64_t managed_frames(const bench_row *row)
+{
+	return write_frames(row) + (uint64_t)row->threads * SPARE_FRAMES;
 }
 
 /* Of a subject: one entry, the address of its range. */
@@ -75,21 +84,30 @@ static void step_unmap(bench_worker *worker)
 	worker->step_ns = bench_now_ns() - start;
 }
 
-static bool write_step(bench_row *row, bench_step step, double *wall_ns)
+static bool write_step(bench_row *row, bench_step step, const char *what, double *wall_ns)
 {
 	bool ok = bench_team_run(row->team, step);
 
 	*wall_ns = bench_team_max_ns(row->team);
-	return ok || bench_row_fail(row, "an operation failed");
+	for (uint32_t i = 0; i < row->threads && !ok; i++) {
+		const bench_worker *worker = bench_team_worker(row->team, i);
+
+		if (worker->failed)
+			return bench_row_fail(row, "%s: an operation failed (thread %u did %llu of %llu)", what, i,
+					      (unsigned long long)worker->step_ops,
+					      (unsigned long long)worker->n_blocks);
+	}
+	return ok;
 }
 
 static bool write_once(bench_row *row, write_times *times)
 {
 	bool has = row->allocator != NULL;
 
-	return write_step(row, has ? bench_step_get : step_map, has ? &times->get_ns : &times->map_ns) &&
-	       write_step(row, has ? step_touch_blocks : step_touch_map, &times->touch_ns) &&
-	       write_step(row, has ? bench_step_put : step_unmap, &times->put_ns);
+	return write_step(row, has ? bench_step_get : step_map, has ? "get" : "map",
+			  has ? &times->get_ns : &times->map_ns) &&
+	       write_step(row, has ? step_touch_blocks : step_touch_map, "touch", &times->touch_ns) &&
+	       write_step(row, has ? bench_step_put : step_unmap, has ? "put" : "unmap", &times->put_ns);
 }
 
 static double total_ns(const write_times *times)
@@ -143,7 +161,7 @@ const bench_case bench_case_write = {
 	.once = true,
 	.fresh = true,
 	.subjects = write_subjects,
-	.frames = write_frames,
+	.frames = managed_frames,
 	.blocks = write_blocks,
 	.setup = write_setup,
 	.pass = write_pass,

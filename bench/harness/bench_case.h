@@ -97,6 +97,7 @@ struct bench_row {
 	const char *subject;
 	uint32_t order, threads;
 	bench_variant variant;
+	bool broken; /* it has failed: its other repetitions don't run */
 	/* while it is open */
 	bool opened, sampled;
 	void *state; /* the allocator's */

@@ -73,6 +73,7 @@ static void measure_cas(bench_row *row, uint64_t *last_ns)
 
 static void fail(bench_gb_state *state, bench_row *row)
 {
+	row->broken = true;
 	bench_gb_fail(state, row->error[0] ? row->error : "failed");
 	if (open_row == row)
 		open_row = NULL;
@@ -84,6 +85,12 @@ static void row_function(bench_gb_state *state, void *context)
 	bench_row *row = context;
 	uint64_t last_cas_ns = 0;
 
+	/* Google Benchmark makes no statistics of repetitions when the first has failed, and crashes if another has
+	 * not. */
+	if (row->broken) {
+		bench_gb_fail(state, "an earlier repetition failed");
+		return;
+	}
 	if (!make_current(row)) {
 		fail(state, row);
 		return;
