@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The only C++ of the project: what gbench.h declares, over Google Benchmark's classes. A run crosses the pipe as one
- * line of fields that are separated by the unit separator (0x1f), counters last as name=value pairs. Counters named
- * "round_..." go to the file only: they are the points of a curve, too many for a console row. */
+ * line of fields that are separated by the unit separator (0x1f), counters last as name=value pairs. Some counters go
+ * to the file only: the points of a curve, and what lies behind a median; they are too many for a console row. */
 #include "gbench.h"
 
 #include <benchmark/benchmark.h>
@@ -11,6 +11,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <memory>
 #include <sstream>
@@ -25,7 +26,6 @@ using benchmark::BenchmarkReporter;
 using Run = BenchmarkReporter::Run;
 
 constexpr char separator = '\x1f';
-const char curve_prefix[] = "round_";
 constexpr size_t fixed_fields = 17;
 
 std::string number(double value)
@@ -144,6 +144,22 @@ Run run_of(const std::vector<std::string> &fields, int64_t first_family)
 	return run;
 }
 
+bool ends_with(const std::string &name, const char *suffix)
+{
+	size_t suffix_chars = std::strlen(suffix);
+	return name.size() > suffix_chars && name.compare(name.size() - suffix_chars, suffix_chars, suffix) == 0;
+}
+
+/* docs/bench.md lists these names. */
+bool file_only(const std::string &name)
+{
+	static const char *const suffixes[] = { "_low", "_high", "_first", "_samples", "_confidence" };
+	for (const char *suffix : suffixes)
+		if (ends_with(name, suffix))
+			return true;
+	return name == "noisy" || name.rfind("round_", 0) == 0 || name.find("_pass_") != std::string::npos;
+}
+
 struct sink {
 	bench_gb_sink_config config = {};
 	std::unique_ptr<BenchmarkReporter> display, file;
@@ -207,7 +223,7 @@ struct sink {
 		if (config.on_run)
 			tell(run);
 		for (auto it = run.counters.begin(); it != run.counters.end();)
-			it = it->first.rfind(curve_prefix, 0) == 0 ? run.counters.erase(it) : std::next(it);
+			it = file_only(it->first) ? run.counters.erase(it) : std::next(it);
 		if (display)
 			report(display.get(), run);
 	}

@@ -63,6 +63,7 @@ typedef struct bench_case {
 	bool frames_known; /* only allocators whose blocks are frame numbers */
 	bool needs_batch;
 	bool backed;                 /* the frames are written */
+	bool asks_numa;              /* its figures are about NUMA: a machine with one node is worth a warning */
 	bool fresh;                  /* each row in a process of its own, opened anew for each repetition */
 	bool once;                   /* one pass, whatever the minimum time */
 	bool slots_from_variant;     /* the allocator is made for variant.value CPUs */
@@ -86,6 +87,7 @@ typedef struct bench_case {
 typedef struct bench_metric {
 	char name[24];
 	uint32_t count; /* values recorded; the newest BENCH_MAX_SAMPLES are kept */
+	double first;
 	double values[BENCH_MAX_SAMPLES];
 } bench_metric;
 

@@ -24,5 +24,11 @@ void bench_row_close(bench_row *row);
 /** Forget the recorded metrics: a new run begins. */
 void bench_row_reset(bench_row *row);
 double bench_metric_median(const bench_metric *metric);
+/** Add its counters to the row: the median, and for the file the rest, see docs/bench.md. */
+void bench_metric_report(const bench_metric *metric, struct bench_gb_state *state);
+/** Its passes lie far apart. */
+bool bench_metric_is_noisy(const bench_metric *metric);
+/** Is a case selected whose figures are about NUMA? */
+bool bench_asks_numa(const bench_options *options);
 
 #endif

@@ -35,7 +35,8 @@ typedef struct driver {
 	int argc;
 	char **argv;
 	job *jobs; /* MAX_JOBS */
-	size_t n_jobs, n_rows, rows_done, rows_failed;
+	size_t n_jobs, n_rows, rows_done, rows_failed, rows_noisy;
+	char noisy_row[BENCH_NAME_BYTES]; /* the first of them */
 	size_t name_width;
 	char skipped[256];
 	uint64_t start_ns;
@@ -227,9 +228,21 @@ static void show_progress(const driver *self, const char *name)
 			name);
 }
 
+static void note_noisy(driver *self, const bench_gb_run_info *run)
+{
+	for (size_t i = 0; i < run->n_counters && !run->aggregate[0]; i++) {
+		if (strcmp(run->counters[i].name, "noisy") != 0)
+			continue;
+		if (self->rows_noisy++ == 0)
+			snprintf(self->noisy_row, sizeof(self->noisy_row), "%s", run->name);
+	}
+}
+
 static void on_run(const bench_gb_run_info *run, void *context)
 {
 	driver *self = context;
+
+	note_noisy(self, run);
 
 	if (run->error) {
 		self->rows_failed++;
@@ -350,6 +363,11 @@ static int run_jobs(driver *self)
 	bench_report_print(self->report, self->options);
 	if (!written)
 		fprintf(stderr, "failed: %s could not be written\n", self->options->out_path);
+	if (self->rows_noisy)
+		fprintf(stderr,
+			"warning: noisy-samples: in %zu runs an interval is wider than half of its median (first: "
+			"%s)\n",
+			self->rows_noisy, self->noisy_row);
 	if (interrupted) {
 		fprintf(stderr, "interrupted: %zu of %zu rows are done\n", self->rows_done, self->n_rows);
 		return BENCH_EXIT_INTERRUPTED;

@@ -4,11 +4,11 @@
 #include "bench_environment.h"
 
 #include <stdio.h>
-#include <string.h>
-#include <sys/utsname.h>
 #include <llfree/arena.h>
 #include "bench_clock.h"
+#include "bench_rows.h"
 #include "gbench.h"
+#include "measure.h"
 
 static void add_number(const char *key, uint64_t value)
 {
@@ -16,27 +16,6 @@ static void add_number(const char *key, uint64_t value)
 
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
 	bench_gb_sink_context(key, text);
-}
-
-/* A file's first line that starts with prefix, what follows the colon if there is one. */
-static void add_line_of(const char *key, const char *path, const char *prefix)
-{
-	char line[256];
-	FILE *file = fopen(path, "r");
-
-	while (file && fgets(line, sizeof(line), file)) {
-		char *colon = strchr(line, ':');
-		char *value = prefix[0] && colon ? colon + 1 : line;
-
-		if (strncmp(line, prefix, strlen(prefix)) != 0)
-			continue;
-		value += strspn(value, " \t");
-		value[strcspn(value, "\n")] = 0;
-		bench_gb_sink_context(key, value);
-		break;
-	}
-	if (file)
-		fclose(file);
 }
 
 bool bench_built_with_sanitizer(void)
@@ -51,20 +30,41 @@ bool bench_built_with_sanitizer(void)
 	return false;
 }
 
+static void add_facts(const measure_machine *machine)
+{
+	measure_fact facts[MEASURE_FACTS];
+	char time_text[32], number[32];
+	size_t n_facts = measure_facts(machine, time_text, facts);
+
+	for (size_t i = 0; i < n_facts; i++) {
+		snprintf(number, sizeof(number), "%.15g", facts[i].number);
+		bench_gb_sink_context(facts[i].name, facts[i].text ? facts[i].text : number);
+	}
+}
+
+/* Google Benchmark has no lists in its context: a key for each. */
+static void add_warnings(const measure_machine *machine, const bench_options *options)
+{
+	measure_warning warnings[MEASURE_WARNINGS];
+	char text[MEASURE_WARNINGS * MEASURE_DETAIL_BYTES];
+	size_t n_warnings = measure_warnings(machine, bench_asks_numa(options), warnings);
+
+	for (size_t i = 0; i < n_warnings; i++) {
+		snprintf(text, sizeof(text), "warning_%s", warnings[i].name);
+		bench_gb_sink_context(text, warnings[i].detail);
+	}
+	if (n_warnings)
+		fprintf(stderr, "warnings: %s\n", measure_warnings_line(warnings, n_warnings, text, sizeof(text)));
+}
+
 void bench_environment_add(const bench_options *options)
 {
-	struct utsname host;
+	measure_machine machine;
 	char text[64];
 
-	if (!uname(&host))
-		bench_gb_sink_context("kernel", host.release);
-	add_line_of("cpu", "/proc/cpuinfo", "model name");
-	add_line_of("thp", "/sys/kernel/mm/transparent_hugepage/enabled", "");
-	bench_gb_sink_context("llfree_version", llfree_version());
-	bench_gb_sink_context("compiler", BENCH_COMPILER);
-	bench_gb_sink_context("build", BENCH_BUILD);
-	bench_gb_sink_context("commit", BENCH_COMMIT);
-	add_number("tree_huge", llfree_tree_huge());
+	measure_machine_read(&machine, "");
+	add_facts(&machine);
+	add_warnings(&machine, options);
 	add_number("memory_bytes", options->memory_bytes);
 	add_number("malloc_bytes", options->malloc_bytes);
 	add_number("write_bytes", options->write_bytes);

@@ -163,6 +163,16 @@ void bench_rows_add(bench_row_list *list, const bench_options *options, const be
 	}
 }
 
+bool bench_asks_numa(const bench_options *options)
+{
+	for (size_t c = 0; c < bench_case_count; c++) {
+		if (bench_cases[c]->asks_numa &&
+		    (!options->cases.count || bench_names_contain(&options->cases, bench_cases[c]->name)))
+			return true;
+	}
+	return false;
+}
+
 void bench_rows_free(bench_row_list *list)
 {
 	free(list->rows);
@@ -250,24 +260,7 @@ void bench_metric_add(bench_row *row, const char *name, double value)
 		metric->count = 0;
 		snprintf(metric->name, sizeof(metric->name), "%s", name);
 	}
+	if (metric->count == 0)
+		metric->first = value;
 	metric->values[metric->count++ % BENCH_MAX_SAMPLES] = value;
-}
-
-static int compare_double(const void *left, const void *right)
-{
-	double a = *(const double *)left, b = *(const double *)right;
-
-	return (a > b) - (a < b);
-}
-
-double bench_metric_median(const bench_metric *metric)
-{
-	double sorted[BENCH_MAX_SAMPLES];
-	uint32_t n_values = metric->count < BENCH_MAX_SAMPLES ? metric->count : BENCH_MAX_SAMPLES;
-
-	if (n_values == 0)
-		return 0;
-	memcpy(sorted, metric->values, n_values * sizeof(sorted[0]));
-	qsort(sorted, n_values, sizeof(sorted[0]), compare_double);
-	return n_values % 2 ? sorted[n_values / 2] : (sorted[n_values / 2 - 1] + sorted[n_values / 2]) / 2;
 }

@@ -34,15 +34,18 @@ static bool make_current(bench_row *row)
 static void report_counters(bench_gb_state *state, bench_row *row)
 {
 	double cas_ns = 0;
+	bool noisy = false;
 
 	for (uint32_t i = 0; i < row->n_metrics; i++) {
 		const bench_metric *metric = &row->metrics[i];
-		double median = bench_metric_median(metric);
 
-		bench_gb_counter(state, metric->name, median);
+		bench_metric_report(metric, state);
+		noisy |= bench_metric_is_noisy(metric);
 		if (!strcmp(metric->name, "cas_ns"))
-			cas_ns = median;
+			cas_ns = bench_metric_median(metric);
 	}
+	if (noisy)
+		bench_gb_counter(state, "noisy", 1);
 	for (uint32_t i = 0; i < row->n_metrics && cas_ns > 0; i++) {
 		static const char *const ratios[][2] = { { "get_ns", "get_x_cas" },
 							 { "put_ns", "put_x_cas" },

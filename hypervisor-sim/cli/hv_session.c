@@ -25,6 +25,7 @@ bool hv_session_open(hv_result *result, const hv_options *options, const char *s
 int hv_session_close(hv_result *result, const hv_options *options, bool interrupted)
 {
 	cJSON_AddBoolToObject(result->parameters, "interrupted", interrupted);
+	hv_result_judge(result);
 	bool saved = hv_result_save(result) == HV_OK;
 	if (!saved)
 		fprintf(stderr, "hvsim: can't write %s: %s\n", options->json, strerror(errno));

@@ -4,6 +4,8 @@
 #define _GNU_SOURCE
 #include "result/hv_result.h"
 
+#include "measure.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -32,13 +34,17 @@ hv_err hv_result_open(hv_result *self, const char *path, const char *scenario, u
 			return err;
 		self->path = strdup(path);
 	}
+	measure_machine machine;
+	measure_machine_read(&machine, "");
 	self->root = cJSON_CreateObject();
-	cJSON_AddItemToObject(self->root, "environment", hv_environment(seed));
+	cJSON_AddItemToObject(self->root, "environment", hv_environment(&machine, seed));
 	self->parameters = cJSON_AddObjectToObject(self->root, "parameters");
 	cJSON_AddStringToObject(self->parameters, "scenario", scenario);
 	self->rows = cJSON_AddArrayToObject(self->root, "rows");
 	self->checks = cJSON_AddArrayToObject(self->root, "checks");
 	self->skipped = cJSON_AddArrayToObject(self->root, "skipped");
+	self->warnings = cJSON_AddArrayToObject(self->root, "warnings");
+	hv_environment_warn(self, &machine);
 	return hv_result_save(self);
 }
 
@@ -83,8 +89,7 @@ static void add_text(cJSON *object, const char *key, const char *text)
 		cJSON_AddStringToObject(object, key, text);
 }
 
-/* Four significant digits are more than any of these measurements carries. */
-static double rounded(double value)
+double hv_result_rounded(double value)
 {
 	if (value == 0)
 		return 0;
@@ -103,15 +108,17 @@ static cJSON *row_json(const hv_row *row, const hv_summary *summary)
 	add_text(object, "phase", row->phase);
 	add_text(object, "metric", row->metric);
 	add_text(object, "unit", row->unit);
-	cJSON_AddNumberToObject(object, "median", rounded(summary->median));
-	cJSON_AddNumberToObject(object, "low", rounded(summary->low));
-	cJSON_AddNumberToObject(object, "high", rounded(summary->high));
-	cJSON_AddNumberToObject(object, "first", rounded(summary->first));
+	cJSON_AddNumberToObject(object, "median", hv_result_rounded(summary->median));
+	cJSON_AddNumberToObject(object, "low", hv_result_rounded(summary->low));
+	cJSON_AddNumberToObject(object, "high", hv_result_rounded(summary->high));
+	if (summary->confidence > 0 && row->interval_s == 0)
+		cJSON_AddNumberToObject(object, "confidence", hv_result_rounded(summary->confidence));
+	cJSON_AddNumberToObject(object, "first", hv_result_rounded(summary->first));
 	cJSON *samples = cJSON_AddArrayToObject(object, "samples");
 	for (size_t at = 0; at < row->samples->n_values; at++)
-		cJSON_AddItemToArray(samples, cJSON_CreateNumber(rounded(row->samples->values[at])));
+		cJSON_AddItemToArray(samples, cJSON_CreateNumber(hv_result_rounded(row->samples->values[at])));
 	if (row->interval_s > 0)
-		cJSON_AddNumberToObject(object, "interval_s", rounded(row->interval_s));
+		cJSON_AddNumberToObject(object, "interval_s", hv_result_rounded(row->interval_s));
 	if (row->has_bytes_moved)
 		cJSON_AddNumberToObject(object, "bytes_moved", (double)row->bytes_moved);
 	if (row->has_bytes_freed)
@@ -155,9 +162,45 @@ static void row_show(hv_result *self, const hv_row *row, const hv_summary *summa
 	fflush(stdout);
 }
 
+/* Repeated times or rates: counts and sizes may differ for a reason. */
+static bool is_repeated_time(const hv_row *row)
+{
+	size_t unit_chars = strlen(row->unit);
+	bool is_rate = unit_chars > 2 && strcmp(row->unit + unit_chars - 2, "/s") == 0;
+	return row->samples->n_values > 2 && row->interval_s == 0 && (strncmp(row->unit, "ns", 2) == 0 || is_rate);
+}
+
+static void spread_note(hv_result *self, const hv_row *row, const hv_summary *summary)
+{
+	double ratio = summary->median > 0 ? (summary->high - summary->low) / summary->median : 0;
+	if (!is_repeated_time(row))
+		return;
+	self->n_repeated++;
+	self->n_spread += summary->spread;
+	if (ratio <= self->widest_ratio)
+		return;
+	self->widest_ratio = ratio;
+	snprintf(self->widest, sizeof(self->widest), "%s, %s", row->technique != NULL ? row->technique : row->scenario,
+		 row->phase != NULL ? row->phase : row->metric);
+}
+
+void hv_result_judge(hv_result *self)
+{
+	char detail[320];
+	if (self->n_spread == 0)
+		return;
+	snprintf(detail, sizeof(detail),
+		 "%zu of %zu rows of repeated times have an interval wider than half of their median; widest: %s, %.1f "
+		 "times",
+		 self->n_spread, self->n_repeated, self->widest, self->widest_ratio);
+	hv_result_warn(self, "noisy-samples", detail);
+	printf("warning: noisy-samples (%s)\n", detail);
+}
+
 void hv_result_row(hv_result *self, const hv_row *row)
 {
-	hv_summary summary = hv_samples_summary(row->samples);
+	hv_summary summary = hv_samples_summary(row->samples, row->interval_s > 0);
+	spread_note(self, row, &summary);
 	cJSON_AddItemToArray(self->rows, row_json(row, &summary));
 	if (!row->quiet)
 		row_show(self, row, &summary);
@@ -174,6 +217,14 @@ void hv_result_check(hv_result *self, bool ok, const char *name, const char *det
 	if (!ok)
 		printf("FAILED: %s: %s\n", name, detail);
 	self->failed = self->failed || !ok;
+}
+
+void hv_result_warn(hv_result *self, const char *name, const char *detail)
+{
+	cJSON *warning = cJSON_CreateObject();
+	cJSON_AddStringToObject(warning, "name", name);
+	cJSON_AddStringToObject(warning, "detail", detail);
+	cJSON_AddItemToArray(self->warnings, warning);
 }
 
 void hv_result_skip(hv_result *self, const char *what, const char *why)

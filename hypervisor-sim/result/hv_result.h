@@ -10,10 +10,13 @@
 #include <cjson/cJSON.h>
 
 typedef struct hv_result {
-	cJSON *root, *parameters, *rows, *checks, *skipped;
+	cJSON *root, *parameters, *rows, *checks, *skipped, *warnings;
 	char *path;  /**< NULL = terminal only */
 	bool failed; /**< a check failed */
 	bool header_shown;
+	size_t n_repeated, n_spread; /**< rows of repeated times; of these, rows whose samples lie far apart */
+	char widest[160];            /**< the row that is the worst of them */
+	double widest_ratio;
 } hv_result;
 
 /** A line of the table. Keys that are NULL (numbers: has_* false) are absent. */
@@ -39,12 +42,22 @@ void hv_result_row(hv_result *self, const hv_row *row);
 void hv_result_check(hv_result *self, bool ok, const char *name, const char *detail);
 /** Something that this machine lacks was left out. */
 void hv_result_skip(hv_result *self, const char *what, const char *why);
+/** Something spoils the figures, or changes what they mean. The name is one of docs/results.md. */
+void hv_result_warn(hv_result *self, const char *name, const char *detail);
+/** All rows are there: warn if the samples of any lie far apart. Once, before the last save. */
+void hv_result_judge(hv_result *self);
 /** A line of the terminal that is not a row. */
 void hv_result_say(const hv_result *self, const char *format, ...) HV_PRINTF(2, 3);
 /** Save the file as it stands. @return HV_OK; HV_ERR_SYSTEM (errno) */
 HV_MUST_CHECK hv_err hv_result_save(const hv_result *self);
 
+/** To four significant digits: more than any of these measurements carries. */
+double hv_result_rounded(double value);
+
 /* environment.c: what a reader needs to judge the figures */
-cJSON *hv_environment(uint64_t seed);
+struct measure_machine;
+cJSON *hv_environment(const struct measure_machine *machine, uint64_t seed);
+/** Add the warnings of this machine and build, and show them in one line. */
+void hv_environment_warn(hv_result *result, const struct measure_machine *machine);
 
 #endif

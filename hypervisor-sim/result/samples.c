@@ -3,6 +3,8 @@
  * Measured values; see samples.h. */
 #include "result/samples.h"
 
+#include "measure.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,27 +28,24 @@ void hv_samples_clear(hv_samples *self)
 	*self = (hv_samples){ 0 };
 }
 
-static int compare(const void *left, const void *right)
-{
-	double a = *(const double *)left, b = *(const double *)right;
-	return (a > b) - (a < b);
-}
-
-hv_summary hv_samples_summary(const hv_samples *self)
+hv_summary hv_samples_summary(const hv_samples *self, bool is_series)
 {
 	if (self->n_values == 0)
 		return (hv_summary){ 0 };
 	hv_summary summary = { .first = self->values[0] };
 	summary.median = summary.low = summary.high = summary.first;
-	size_t n_rest = self->n_values - 1;
-	double *rest = n_rest > 0 ? malloc(n_rest * sizeof(*rest)) : NULL;
-	if (rest == NULL)
+	size_t n_apart = is_series || self->n_values == 1 ? 0 : 1;
+	size_t n_values = self->n_values - n_apart;
+	double *values = malloc(n_values * sizeof(*values));
+	if (values == NULL)
 		return summary;
-	memcpy(rest, self->values + 1, n_rest * sizeof(*rest));
-	qsort(rest, n_rest, sizeof(*rest), compare);
-	summary.low = rest[0];
-	summary.high = rest[n_rest - 1];
-	summary.median = (rest[(n_rest - 1) / 2] + rest[n_rest / 2]) / 2;
-	free(rest);
+	memcpy(values, self->values + n_apart, n_values * sizeof(*values));
+	measure_summary of = measure_summarise(values, n_values);
+	summary.median = of.median;
+	summary.low = is_series ? values[0] : of.low;
+	summary.high = is_series ? values[n_values - 1] : of.high;
+	summary.confidence = is_series ? 0 : of.confidence;
+	summary.spread = !is_series && measure_spread(&of);
+	free(values);
 	return summary;
 }

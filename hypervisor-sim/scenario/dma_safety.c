@@ -4,8 +4,7 @@
  * transfers after which CPU and device do not see the same (H2). A technique that calls itself DMA-safe must have
  * none; for the others the count is a property to be reported. */
 #define _GNU_SOURCE
-#include "cli/hv_options.h"
-#include "result/hv_result.h"
+#include "cli/hv_session.h"
 #include "rig/hv_rig.h"
 #include "scenario/hv_scenario.h"
 
@@ -299,23 +298,11 @@ static int dma_safety_run(int argc, char **argv)
 	options.common.memory_bytes = UINT64_C(256) << 20;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &options) != 0)
 		return HV_EXIT_USAGE;
-	hv_err err = hv_result_open(&result, options.common.json, "dma-safety", options.common.seed);
-	if (err != HV_OK) {
-		fprintf(stderr, "hvsim: --json %s: %s\n", options.common.json,
-			err == HV_ERR_EXISTS ? hv_err_text(err) : strerror(errno));
+	if (!hv_session_open(&result, &options.common, "dma-safety"))
 		return HV_EXIT_USAGE;
-	}
 	parameters_add(&result, &options);
 	run_all(&options, &result);
-	cJSON_AddBoolToObject(result.parameters, "interrupted", hv_interrupted());
-	bool saved = hv_result_save(&result) == HV_OK;
-	if (!saved)
-		fprintf(stderr, "hvsim: can't write %s: %s\n", options.common.json, strerror(errno));
-	int status = result.failed || !saved ? HV_EXIT_CHECK : hv_interrupted() ? HV_EXIT_INTERRUPTED : 0;
-	hv_result_say(&result, "checks: %d, %s\n", cJSON_GetArraySize(result.checks),
-		      result.failed ? "FAILED" : "all passed");
-	hv_result_close(&result);
-	return status;
+	return hv_session_close(&result, &options.common, hv_interrupted());
 }
 
 const hv_scenario hv_scenario_dma_safety = {

@@ -8,8 +8,7 @@
  * grow is what was reclaimed before. An automatic technique leaves nothing untouched after its first pass: there the
  * VM is made anew for each iteration. */
 #define _GNU_SOURCE
-#include "cli/hv_options.h"
-#include "result/hv_result.h"
+#include "cli/hv_session.h"
 #include "rig/hv_rig.h"
 #include "scenario/hv_scenario.h"
 
@@ -274,8 +273,8 @@ static void ratio_emit(const inflate *self, const char *name, phase above, phase
 	hv_samples ratio = { 0 };
 	if (self->samples[above].n_values == 0 || self->samples[below].n_values == 0)
 		return;
-	double value =
-		hv_samples_summary(&self->samples[above]).median / hv_samples_summary(&self->samples[below]).median;
+	double value = hv_samples_summary(&self->samples[above], false).median /
+		       hv_samples_summary(&self->samples[below], false).median;
 	if (hv_samples_add(&ratio, value) == HV_OK)
 		row_emit(self, name, "ratio", "ratio", PHASE_COUNT, &ratio);
 	hv_samples_clear(&ratio);
@@ -427,25 +426,12 @@ static int inflate_run(int argc, char **argv)
 	hv_result result;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &options) != 0)
 		return HV_EXIT_USAGE;
-	hv_err err = hv_result_open(&result, options.json, "inflate", options.seed);
-	if (err != HV_OK) {
-		fprintf(stderr, "hvsim: --json %s: %s\n", options.json,
-			err == HV_ERR_EXISTS ? "exists already, and results are never overwritten; name another file"
-					     : strerror(errno));
+	if (!hv_session_open(&result, &options, "inflate"))
 		return HV_EXIT_USAGE;
-	}
 	parameters_add(&result, &options);
 	run_all(&options, &result);
 	progress_end();
-	cJSON_AddBoolToObject(result.parameters, "interrupted", hv_interrupted());
-	bool saved = hv_result_save(&result) == HV_OK;
-	if (!saved)
-		fprintf(stderr, "hvsim: can't write %s: %s\n", options.json, strerror(errno));
-	int status = result.failed || !saved ? HV_EXIT_CHECK : hv_interrupted() ? HV_EXIT_INTERRUPTED : 0;
-	hv_result_say(&result, "checks: %d, %s\n", cJSON_GetArraySize(result.checks),
-		      result.failed ? "FAILED" : "all passed");
-	hv_result_close(&result);
-	return status;
+	return hv_session_close(&result, &options, hv_interrupted());
 }
 
 const hv_scenario hv_scenario_inflate = {
