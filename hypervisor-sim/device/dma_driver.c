@@ -18,8 +18,10 @@ enum {
 	LANE_BYTES = HV_FRAME_BYTES << LANE_ORDER_MAX,
 	LANE_FRAMES = 1 << LANE_ORDER_MAX,
 	MEDIUM_BYTES = LANES * LANE_BYTES + HV_HUGE_BYTES, /* the last part: abandoned transfers */
-	PARKED_MAX = 16, /* huge runs kept for a while, so that others come into use */
-	HUNT_MAX = 256   /* huge frames tried for one that the window shows */
+	PARKED_MAX = 16,     /* huge runs kept for a while, so that others come into use */
+	HUNT_MAX = 256,      /* huge frames tried for one that the window shows */
+	WINDOW_ROUNDS = 128, /* between two rests with all of the window free */
+	REST_MS = 20         /* 1, 2, 4 or 8 times that: a report waits for as long, a balloon takes longer */
 };
 
 typedef struct dma_lane {
@@ -35,7 +37,7 @@ typedef struct cpu_driver {
 	uint64_t parked[PARKED_MAX]; /* first frame of a huge run, plus 1; 0 = none */
 	int medium_fd;
 	uint8_t *medium; /* as the CPU sees it */
-	uint64_t n_keys, random;
+	uint64_t n_keys, n_rounds, random;
 	/* outcome; one writer, read beside it */
 	_Atomic uint64_t transfers, stale_writes, stale_reads, unmapped, errors, n_abandoned, outside;
 } cpu_driver;
@@ -222,6 +224,22 @@ static void park(hv_dma_driver *self, hv_vcpu *vcpu, cpu_driver *cpu, uint64_t h
 	*place = huge_frame + 1;
 }
 
+/* One of the few that the window shows; they are to be reclaimed, not kept, and now and then there is time for it. */
+static void window_round(hv_dma_driver *self, hv_vcpu *vcpu, cpu_driver *cpu, uint64_t dice)
+{
+	uint64_t huge_frame;
+	if (++cpu->n_rounds % WINDOW_ROUNDS == 0) {
+		vcpu->vm->config.allocator->drain(vcpu->vm);
+		hv_sleep_ns(((uint64_t)REST_MS << (dice >> 32) % 4) * 1000000u);
+	}
+	if (!huge_get(self, vcpu, cpu, &huge_frame))
+		return;
+	lanes_transfer(self, vcpu, cpu, lanes_share(cpu, huge_frame));
+	if (dice % 4 == 0)
+		abandon(self, cpu, huge_frame);
+	run_put(vcpu, LLFREE_HUGE_ORDER, huge_frame);
+}
+
 static void device_round(void *context, hv_vcpu *vcpu)
 {
 	hv_dma_driver *self = context;
@@ -229,17 +247,15 @@ static void device_round(void *context, hv_vcpu *vcpu)
 	uint64_t huge_frame, dice = hv_random(&cpu->random);
 	if ((dice >> 8) % 64 == 0)
 		vcpu->vm->config.allocator->drain(vcpu->vm);
-	if (!self->whole || dice % 4 == 0) {
+	if (!self->whole) {
+		window_round(self, vcpu, cpu, dice);
+		return;
+	}
+	if (dice % 4 == 0) {
 		if (!huge_get(self, vcpu, cpu, &huge_frame))
 			return;
 		lanes_transfer(self, vcpu, cpu, lanes_share(cpu, huge_frame));
-		if (self->whole) {
-			park(self, vcpu, cpu, huge_frame);
-		} else { /* the few that the window shows are to be reclaimed, not kept */
-			if (dice % 4 == 0)
-				abandon(self, cpu, huge_frame);
-			run_put(vcpu, LLFREE_HUGE_ORDER, huge_frame);
-		}
+		park(self, vcpu, cpu, huge_frame);
 		return;
 	}
 	size_t n_lanes = lanes_get_runs(vcpu, cpu);
