@@ -60,6 +60,11 @@ void hv_session_series(hv_result *result, const hv_row *like, const char *metric
 		hv_result_row(result, &row);
 }
 
+void hv_session_remark(const char *text)
+{
+	fprintf(stderr, "%shvsim: %s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", text);
+}
+
 void hv_session_progress(const char *format, ...)
 {
 	va_list arguments;

@@ -19,6 +19,8 @@ void hv_session_figure(hv_result *result, const hv_row *like, const char *metric
 void hv_session_series(hv_result *result, const hv_row *like, const char *metric, const char *unit,
 		       const hv_samples *samples, double interval_s);
 
+/** A remark for the user on stderr, beside progress. Any thread. */
+void hv_session_remark(const char *text);
 /** Progress on stderr, where that is a terminal; NULL clears it. */
 void hv_session_progress(const char *format, ...) HV_PRINTF(1, 2);
 

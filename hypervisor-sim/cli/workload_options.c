@@ -29,9 +29,12 @@ static const struct argp_option option_table[] = {
 
 hv_workload_options hv_workload_options_default(void)
 {
-	hv_workload_options options = {
-		.common = hv_options_default(), .workload = "all", .speed = 8, .sample_ms = 25, .ask_bytes = UINT64_MAX
-	};
+	hv_workload_options options = { .common = hv_options_default(),
+					.policy = hv_policy_options_default(),
+					.workload = "all",
+					.speed = 8,
+					.sample_ms = 25,
+					.ask_bytes = UINT64_MAX };
 	options.common.memory_bytes = UINT64_C(2) << 30;
 	options.common.vcpus = 4;
 	options.common.iterations = 1;
@@ -134,6 +137,8 @@ void hv_workload_options_check(hv_workload_options *options, struct argp_state *
 			   options->common.memory_bytes >> 23);
 	if (options->slack_bytes == 0)
 		options->slack_bytes = options->common.memory_bytes / 16;
+	options->policy.setup.slack_bytes = options->slack_bytes;
+	hv_policy_options_check(&options->policy, options->common.memory_bytes, state);
 	if (options->common.dma)
 		argp_error(state, "--device dma is not for workloads; allowed: none");
 	bool named = strcmp(options->workload, "all") != 0;
@@ -193,12 +198,12 @@ hv_trial_config hv_workload_trial(const hv_workload_options *options, const hv_t
 				 .seed = common->seed,
 				 .tuning = tuning },
 			 .technique = technique,
-			 .policy = technique->automatic ? hv_policy_find("period") : NULL,
+			 .policy = options->policy.policy,
+			 .policy_setup = &options->policy.setup,
 			 .period_ns = period_ns,
 			 .discard = HV_DISCARD_VECTORED,
 			 .batch_huge = (uint32_t)common->batch_huge },
 		.speed = (double)options->speed,
-		.slack_bytes = options->slack_bytes,
 		.ask_bytes = options->ask_bytes,
 	};
 }
@@ -210,6 +215,7 @@ void hv_workload_parameters(cJSON *object, const hv_workload_options *options)
 	cJSON_AddStringToObject(object, "technique", common->technique);
 	cJSON_AddStringToObject(object, "backing", common->backing);
 	cJSON_AddStringToObject(object, "allocator", common->allocator != NULL ? common->allocator : "technique's");
+	hv_policy_parameters(object, &options->policy);
 	cJSON_AddStringToObject(object, "workload", options->workload);
 	if (options->trace != NULL)
 		cJSON_AddStringToObject(object, "trace", options->trace);

@@ -5,12 +5,14 @@
 #define HV_WORKLOAD_OPTIONS_H
 
 #include "cli/hv_session.h"
+#include "cli/policy_options.h"
 #include "rig/trial.h"
 
 typedef struct hv_workload_options {
 	hv_options common;
-	const char *workload; /**< a name, names separated by commas, or "all" */
-	const char *trace;    /**< file; NULL = none */
+	hv_policy_options policy; /**< scenarios that offer it have hv_policy_argp as a child parser too */
+	const char *workload;     /**< a name, names separated by commas, or "all" */
+	const char *trace;        /**< file; NULL = none */
 	uint64_t speed, sample_ms, slack_bytes, ask_bytes;
 	hv_trace loaded; /**< when trace was given and is one of processes */
 } hv_workload_options;

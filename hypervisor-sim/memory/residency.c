@@ -32,8 +32,11 @@ _Static_assert(sizeof(scan_arg) == 96 && sizeof(scan_region) == 24, "layout of t
 
 enum { HUGE_WORDS = HV_HUGE_FRAMES / 64 };
 
+/* A map without arrays only counts. */
 static void bits_add(hv_residency_map *map, uint64_t first_frame, uint64_t end_frame)
 {
+	if (map->frame_words == NULL)
+		return;
 	for (uint64_t frame = first_frame; frame < end_frame;) {
 		uint64_t shift = frame % 64, n_here = 64 - shift < end_frame - frame ? 64 - shift : end_frame - frame;
 		map->frame_words[frame / 64] |= (n_here == 64 ? UINT64_MAX : (UINT64_C(1) << n_here) - 1) << shift;
@@ -44,7 +47,7 @@ static void bits_add(hv_residency_map *map, uint64_t first_frame, uint64_t end_f
 static void map_add(hv_residency_map *map, uint64_t first_frame, uint64_t end_frame, bool huge)
 {
 	bits_add(map, first_frame, end_frame);
-	for (uint64_t frame = first_frame; frame < end_frame;) {
+	for (uint64_t frame = first_frame; map->resident_frames != NULL && frame < end_frame;) {
 		uint64_t huge_idx = frame / HV_HUGE_FRAMES;
 		uint64_t stop = (huge_idx + 1) * HV_HUGE_FRAMES;
 		if (stop > end_frame)
@@ -120,10 +123,12 @@ static hv_err look_mincore(const hv_memory *memory, hv_residency_map *map)
 			if (present[frame] & 1u)
 				bits_add(map, huge_idx * HV_HUGE_FRAMES + frame, huge_idx * HV_HUGE_FRAMES + frame + 1);
 		}
-		map->resident_frames[huge_idx] = (uint16_t)n_frames;
+		if (map->resident_frames != NULL)
+			map->resident_frames[huge_idx] = (uint16_t)n_frames;
 		map->resident_bytes += (uint64_t)n_frames * HV_FRAME_BYTES;
 	}
-	map->huge_page_bytes = smaps_huge_bytes(memory);
+	if (map->resident_frames != NULL)
+		map->huge_page_bytes = smaps_huge_bytes(memory);
 	return HV_OK;
 }
 
@@ -218,4 +223,20 @@ hv_err hv_residency_look(const hv_residency *self, const hv_memory *memory, hv_r
 		map->file_bytes = (uint64_t)file.st_blocks * 512;
 	}
 	return self->way == HV_RESIDENCY_PAGEMAP_SCAN ? look_scan(self, memory, map) : look_mincore(memory, map);
+}
+
+hv_err hv_residency_bytes(const hv_residency *self, const hv_memory *memory, uint64_t *bytes)
+{
+	struct stat file;
+	if (memory->backing->shared && memory->fd >= 0) { /* its file system counts, nothing has to be walked */
+		if (fstat(memory->fd, &file) != 0)
+			return HV_ERR_SYSTEM;
+		*bytes = (uint64_t)file.st_blocks * 512;
+		return HV_OK;
+	}
+	hv_residency_map map = { .huge_count = memory->huge_count };
+	hv_err err =
+		self->way == HV_RESIDENCY_PAGEMAP_SCAN ? look_scan(self, memory, &map) : look_mincore(memory, &map);
+	*bytes = map.resident_bytes;
+	return err;
 }

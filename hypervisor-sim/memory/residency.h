@@ -38,6 +38,9 @@ void hv_residency_map_destroy(hv_residency_map *map);
  *  @return HV_OK; HV_ERR_SYSTEM; HV_ERR_INVAL the map is of another size */
 HV_MUST_CHECK hv_err hv_residency_look(const hv_residency *self, const hv_memory *memory, hv_residency_map *map);
 
+/** The sum alone, by the cheapest exact means: of a file what its file system holds, else as above. */
+HV_MUST_CHECK hv_err hv_residency_bytes(const hv_residency *self, const hv_memory *memory, uint64_t *bytes);
+
 /** Bytes of this process that a device has pinned (VmPin). Pinned memory that was discarded looks gone to all of the
  *  above, and is not. */
 uint64_t hv_pinned_bytes(void);

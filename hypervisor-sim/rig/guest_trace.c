@@ -56,7 +56,8 @@ static hv_move host_moves(recording *self)
 		return move;
 	}
 	uint64_t used_bytes = hv_load_used_frames(&self->load) * HV_FRAME_BYTES;
-	uint64_t limit_bytes = hv_trial_limit(self->rig->config.vm.memory_bytes, used_bytes, self->config->slack_bytes);
+	uint64_t limit_bytes =
+		hv_policy_limit_for(self->rig->config.vm.memory_bytes, used_bytes, self->config->slack_bytes);
 	hv_command command = limit_bytes > self->limit_bytes ? HV_COMMAND_GROW : HV_COMMAND_SHRINK;
 	hv_move move = hv_monitor_do(monitor, command, limit_bytes);
 	self->limit_bytes = move.err == HV_OK ? limit_bytes : self->limit_bytes - move.bytes;

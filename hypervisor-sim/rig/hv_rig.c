@@ -105,7 +105,7 @@ hv_err hv_rig_create(hv_rig *self, const hv_rig_config *config, const char **fai
 		err = channel_open(self);
 	if (err == HV_OK)
 		err = hv_monitor_start(&self->monitor, &self->host, config->technique, config->policy,
-				       config->period_ns);
+				       config->period_ns, config->policy_setup);
 	if (err == HV_OK) {
 		*failed_step = "the vCPUs";
 		err = guest_attach(self);

@@ -14,9 +14,10 @@
 typedef struct hv_rig_config {
 	hv_vm_config vm;
 	const hv_technique *technique;
-	const hv_policy *policy; /**< NULL = none */
-	uint64_t period_ns;      /**< 0 = the technique's */
-	hv_discard_way discard;  /**< of techniques that collect their discards; others make plain calls */
+	const hv_policy *policy;             /**< NULL = none */
+	uint64_t period_ns;                  /**< 0 = the technique's */
+	const hv_policy_setup *policy_setup; /**< NULL = nothing set */
+	hv_discard_way discard;              /**< of techniques that collect their discards; others make plain calls */
 	uint32_t batch_huge;
 	bool one_mapping; /**< the host uses the guest's mapping of the region (thread sanitizers follow addresses) */
 	bool dma;         /**< with a DMA device, where there is one */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Trials; see trial.h. The controller takes memory in slices, so that a guest that grows is never behind a long
- * reclaim; a vCPU that waits for memory is seen within a poll. */
+ * Trials; see trial.h. */
 #define _GNU_SOURCE
 #include "rig/trial.h"
 
@@ -11,15 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-#define POLL_NS     UINT64_C(1000000)
-#define SLICE_BYTES (UINT64_C(64) << 20)
-
-uint64_t hv_trial_limit(uint64_t memory_bytes, uint64_t used_bytes, uint64_t slack_bytes)
-{
-	uint64_t limit_bytes = used_bytes + slack_bytes + HV_HUGE_BYTES - 1;
-	limit_bytes -= limit_bytes % HV_HUGE_BYTES;
-	return limit_bytes < memory_bytes ? limit_bytes : memory_bytes;
-}
+#define POLL_NS UINT64_C(1000000)
 
 static uint64_t thread_cpu_ns(pthread_t thread)
 {
@@ -43,67 +34,26 @@ static uint64_t driver_cpu_ns(const hv_trial *self)
 	return driver != NULL && driver->running ? thread_cpu_ns(driver->thread) : 0;
 }
 
-static bool move(hv_trial *self, hv_command command, uint64_t limit_bytes)
+/* The agent in the guest, as the monitor's policy asks it. */
+static void guest_numbers(void *context, uint64_t *used_bytes, uint64_t *wanted_bytes)
 {
-	hv_move done = hv_monitor_do(&self->rig.monitor, command, limit_bytes);
-	if (done.err == HV_OK)
-		self->limit_bytes = limit_bytes;
-	else if (command == HV_COMMAND_SHRINK)
-		self->limit_bytes -= done.bytes;
-	if (done.err != HV_OK && done.err != HV_ERR_SHORT && self->move_err == HV_OK)
-		self->move_err = done.err;
-	self->moved_bytes += command == HV_COMMAND_SHRINK ? done.bytes : 0;
-	self->n_moves++;
-	return done.err == HV_OK;
+	hv_trial *self = context;
+	*used_bytes = hv_load_used_frames(&self->load) * HV_FRAME_BYTES;
+	*wanted_bytes =
+		atomic_load_explicit(&self->load.wanted_frames, memory_order_relaxed) * (uint64_t)HV_FRAME_BYTES;
 }
 
-static uint64_t limit_wanted(const hv_trial *self)
-{
-	uint64_t used_bytes = hv_load_used_frames(&self->load) * HV_FRAME_BYTES;
-	return hv_trial_limit(self->config.rig.vm.memory_bytes, used_bytes, self->config.slack_bytes);
-}
-
-static bool guest_waits(const hv_trial *self)
-{
-	return atomic_load_explicit(&self->load.wanted_frames, memory_order_relaxed) > 0;
-}
-
-static bool ended(const hv_trial *self)
-{
-	return atomic_load_explicit(&self->quit, memory_order_relaxed);
-}
-
-static void adjust(hv_trial *self)
-{
-	uint64_t wanted = limit_wanted(self);
-	if (wanted > self->limit_bytes)
-		move(self, HV_COMMAND_GROW, wanted);
-	while (wanted < self->limit_bytes && !guest_waits(self) && !ended(self)) {
-		uint64_t slice = self->limit_bytes - wanted < SLICE_BYTES ? wanted : self->limit_bytes - SLICE_BYTES;
-		if (!move(self, HV_COMMAND_SHRINK, slice))
-			break;
-		wanted = limit_wanted(self);
-	}
-}
-
-static void *control(void *context)
+/* The page cache is asked to shrink every period. */
+static void *ask(void *context)
 {
 	hv_trial *self = context;
 	uint64_t next_ns = hv_now_ns() + self->config.rig.period_ns;
-	while (!ended(self)) {
-		uint64_t now_ns = hv_now_ns(), memory_bytes = self->config.rig.vm.memory_bytes;
-		if (self->controlled && guest_waits(self) && self->limit_bytes < memory_bytes)
-			move(self, HV_COMMAND_GROW,
-			     hv_trial_limit(memory_bytes, self->limit_bytes, self->config.slack_bytes));
+	while (!atomic_load_explicit(&self->quit, memory_order_relaxed)) {
+		uint64_t now_ns = hv_now_ns();
 		if (now_ns >= next_ns) {
-			atomic_store_explicit(&self->load.cache.ask_frames,
-					      self->config.ask_bytes == UINT64_MAX
-						      ? UINT64_MAX
-						      : self->config.ask_bytes / HV_FRAME_BYTES,
+			atomic_store_explicit(&self->load.cache.ask_frames, self->config.ask_bytes / HV_FRAME_BYTES,
 					      memory_order_relaxed);
-			if (self->controlled)
-				adjust(self);
-			next_ns = hv_now_ns() + self->config.rig.period_ns;
+			next_ns = now_ns + self->config.rig.period_ns;
 		}
 		hv_sleep_ns(POLL_NS);
 	}
@@ -114,8 +64,6 @@ hv_err hv_trial_begin(hv_trial *self, const hv_trial_config *config, const char 
 {
 	memset(self, 0, sizeof(*self));
 	self->config = *config;
-	self->controlled = !config->rig.technique->automatic;
-	self->limit_bytes = config->rig.vm.memory_bytes;
 	if (config->rig.technique->guest->drive == NULL)
 		self->config.ask_bytes = UINT64_MAX; /* nobody in the guest to ask */
 	hv_err err = hv_rig_create(&self->rig, &config->rig, failed_step);
@@ -131,10 +79,10 @@ hv_err hv_trial_begin(hv_trial *self, const hv_trial_config *config, const char 
 	self->host_before_ns = host_cpu_ns(self);
 	self->driver_before_ns = driver_cpu_ns(self);
 	self->begin_ns = self->last_ns = hv_now_ns();
-	if (config->rig.technique->automatic)
-		hv_monitor_policy(&self->rig.monitor, true);
-	if (self->controlled || self->config.ask_bytes != UINT64_MAX)
-		self->controller_runs = pthread_create(&self->controller, NULL, control, self) == 0;
+	hv_monitor_guest(&self->rig.monitor, guest_numbers, self);
+	hv_monitor_policy(&self->rig.monitor, true);
+	if (self->config.ask_bytes != UINT64_MAX)
+		self->asker_runs = pthread_create(&self->asker, NULL, ask, self) == 0;
 	hv_load_begin(&self->load);
 	bool runs = hv_trial_sample(self); /* the first point of the series */
 	(void)runs;
@@ -167,9 +115,11 @@ static void soundness(hv_trial *self, hv_trial_outcome *outcome)
 	hv_vm_begin(&self->rig.vm, HV_JOB_FREE, 0);
 	hv_vm_wait(&self->rig.vm);
 	outcome->sound = hv_rig_sound(&self->rig, outcome->detail, sizeof(outcome->detail));
-	if (outcome->sound && self->move_err != HV_OK) {
+	hv_err move_err = hv_monitor_move_err(&self->rig.monitor);
+	if (outcome->sound && move_err != HV_OK) {
 		outcome->sound = false;
-		snprintf(outcome->detail, sizeof(outcome->detail), "a resize failed: %s", hv_err_text(self->move_err));
+		snprintf(outcome->detail, sizeof(outcome->detail), "the policy moved memory: %s",
+			 hv_err_text(move_err));
 	}
 }
 
@@ -193,8 +143,8 @@ static void outcome_fill(hv_trial *self, hv_trial_outcome *outcome)
 void hv_trial_end(hv_trial *self, hv_trial_outcome *outcome)
 {
 	atomic_store_explicit(&self->quit, true, memory_order_relaxed);
-	if (self->controller_runs)
-		pthread_join(self->controller, NULL);
+	if (self->asker_runs)
+		pthread_join(self->asker, NULL);
 	hv_monitor_policy(&self->rig.monitor, false);
 	hv_load_stop(&self->load);
 	if (outcome != NULL) {

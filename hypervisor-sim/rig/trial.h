@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * A trial: one VM that executes a program under one technique in real time, watched by the residency oracle. Automatic
- * techniques act by their policy. The others are given limits by a controller, a thread that keeps the limit at what
- * the guest uses and some slack, as a management agent in the guest would report it. A host with a driver in
- * the guest can have the page cache shrunk; without one it can't ask. */
+ * A trial: one VM that executes a program under one technique in real time, watched by the residency oracle. The policy
+ * of the rig drives it, and learns what the guest uses as a management agent in the guest would report it. A host with
+ * a driver in the guest can have the page cache shrunk; without one it can't ask. */
 #ifndef HV_TRIAL_H
 #define HV_TRIAL_H
 
@@ -14,25 +13,22 @@
 typedef struct hv_trial_config {
 	hv_rig_config rig;
 	const hv_program *program;
-	double speed;         /**< simulated time over wall clock; periods and delays of the rig are in wall clock */
-	uint64_t slack_bytes; /**< techniques with a limit: kept free above what the guest uses */
-	uint64_t ask_bytes;   /**< the page cache shall shrink to this each period; UINT64_MAX = don't ask */
+	double speed;       /**< simulated time over wall clock; periods and delays of the rig are in wall clock */
+	uint64_t ask_bytes; /**< the page cache shall shrink to this each period; UINT64_MAX = don't ask */
 } hv_trial_config;
 
 typedef struct hv_trial {
 	hv_trial_config config;
 	hv_rig rig;
 	hv_load load;
-	bool controlled, controller_runs, load_open;
-	pthread_t controller;
+	bool asker_runs, load_open;
+	pthread_t asker;
 	_Atomic bool quit;
 	uint64_t begin_ns, last_ns;
 	double resident_byte_ns, used_byte_ns;                         /**< integrals over wall clock */
 	uint64_t last_resident, last_used, peak_resident, grown_bytes; /**< grown: since the last but one sample */
 	hv_samples resident, used;                                     /**< one value a sample */
 	uint64_t host_before_ns, driver_before_ns;
-	uint64_t limit_bytes, moved_bytes, n_moves; /**< the controller's */
-	hv_err move_err;                            /**< the first that is not "not enough free" */
 } hv_trial;
 
 typedef struct hv_trial_outcome {
@@ -52,8 +48,5 @@ HV_MUST_CHECK bool hv_trial_sample(hv_trial *self);
 /** End it, wherever it is; outcome may be NULL. The series stay until hv_trial_clear(). */
 void hv_trial_end(hv_trial *self, hv_trial_outcome *outcome);
 void hv_trial_clear(hv_trial *self);
-
-/** The limit for a guest that uses this much. */
-uint64_t hv_trial_limit(uint64_t memory_bytes, uint64_t used_bytes, uint64_t slack_bytes);
 
 #endif

@@ -225,6 +225,8 @@ static void run_all(hv_workload_options *options, hv_result *result)
 {
 	static footprint self;
 	self = (footprint){ .options = options, .result = result };
+	if (hv_policy_options_skip(&options->policy, result))
+		return;
 	for (const hv_backing *const *backing = hv_backings; *backing != NULL; backing++) {
 		char why[160];
 		if (!hv_options_wants(options->common.backing, (*backing)->name))
@@ -250,6 +252,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = options;
+		state->child_inputs[1] = &options->policy;
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "'%s' is not an option; see --help", text);
@@ -264,7 +267,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 static int footprint_run(int argc, char **argv)
 {
-	static const struct argp_child children[] = { { &hv_workload_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp_child children[] = { { &hv_workload_argp, 0, NULL, 0 },
+						      { &hv_policy_argp, 0, NULL, 0 },
+						      { 0 } };
 	static const struct argp argp = { .parser = parse,
 					  .children = children,
 					  .doc = "Resident memory over time of a VM whose guest runs a workload with "

@@ -9,6 +9,7 @@
  * VM is made anew for each iteration. */
 #define _GNU_SOURCE
 #include "cli/hv_session.h"
+#include "cli/policy_options.h"
 #include "rig/hv_rig.h"
 #include "scenario/hv_scenario.h"
 
@@ -16,7 +17,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 /* What automatic techniques wait for is not measured, so they need not wait for seconds. */
 enum { SHORT_DELAY_MS = 20 };
@@ -39,8 +39,14 @@ typedef struct verdict {
 	char detail[200];
 } verdict;
 
+typedef struct inflate_options {
+	hv_options common;
+	hv_policy_options policy; /**< of automatic techniques */
+} inflate_options;
+
 typedef struct inflate {
 	const hv_options *options;
+	const hv_policy_options *policy;
 	hv_result *result;
 	const hv_technique *technique;
 	const hv_guest_allocator *allocator;
@@ -60,15 +66,8 @@ typedef struct inflate {
 
 static void progress(const inflate *self, phase at)
 {
-	if (isatty(STDERR_FILENO))
-		fprintf(stderr, "\r\033[K%s on %s: iteration %" PRIu64 " of %" PRIu64 ", %s ", self->technique->name,
-			self->backing->name, self->iteration + 1, self->options->iterations, phase_table[at].name);
-}
-
-static void progress_end(void)
-{
-	if (isatty(STDERR_FILENO))
-		fprintf(stderr, "\r\033[K");
+	hv_session_progress("%s on %s: iteration %" PRIu64 " of %" PRIu64 ", %s ", self->technique->name,
+			    self->backing->name, self->iteration + 1, self->options->iterations, phase_table[at].name);
 }
 
 static void verdict_add(verdict *self, bool ok, const char *detail)
@@ -101,7 +100,8 @@ static bool rig_start(inflate *self)
 			.seed = options->seed,
 			.tuning = hv_options_tuning(options, SHORT_DELAY_MS) },
 		.technique = self->technique,
-		.policy = self->technique->automatic ? hv_policy_find("period") : NULL,
+		.policy = self->technique->automatic ? self->policy->policy : NULL,
+		.policy_setup = &self->policy->setup,
 		.period_ns = (options->period_ms != 0 ? options->period_ms : SHORT_DELAY_MS) * 1000000,
 		.discard = HV_DISCARD_VECTORED,
 		.batch_huge = (uint32_t)options->batch_huge,
@@ -138,6 +138,16 @@ static void rig_end(inflate *self)
 	self->rig_up = false;
 }
 
+/* The policy saw no reason to act. */
+static bool policy_idle(inflate *self, phase at)
+{
+	char what[120];
+	snprintf(what, sizeof(what), "%s, %s", self->technique->name, phase_table[at].name);
+	hv_session_progress(NULL);
+	hv_result_skip(self->result, what, "the policy made no pass");
+	return at == PHASE_UNTOUCHED; /* there may be more to take later */
+}
+
 /* A reclaim beside working vCPUs. */
 static bool shrink(inflate *self, phase at)
 {
@@ -147,6 +157,8 @@ static bool shrink(inflate *self, phase at)
 	progress(self, at);
 	hv_vm_begin(&self->rig.vm, HV_JOB_WORK, 0);
 	hv_proof proof = hv_rig_take(&self->rig, self->target_bytes);
+	if (proof.move.err == HV_ERR_TIMEOUT && strcmp(self->policy->policy->name, "period") != 0)
+		return policy_idle(self, at);
 	bool holds = hv_proof_holds(&proof, phase_table[at].touched, detail, sizeof(detail));
 	if (holds && proof.bytes_moved == 0) {
 		snprintf(detail, sizeof(detail), "%s moved nothing", phase_table[at].name);
@@ -291,7 +303,7 @@ static void check_emit(const inflate *self, const char *what, const verdict *out
 
 static void emit(inflate *self)
 {
-	progress_end();
+	hv_session_progress(NULL);
 	for (phase at = 0; at < PHASE_COUNT; at++)
 		if (self->samples[at].n_values > 0)
 			row_emit(self, phase_table[at].name, "time", "ns/2MiB", at, &self->samples[at]);
@@ -322,10 +334,12 @@ static uint64_t target_of(const hv_options *options, const hv_technique *techniq
 	return options->memory_bytes - options->slow_bytes;
 }
 
-static void technique_run(const hv_options *options, hv_result *result, const hv_technique *technique,
+static void technique_run(const inflate_options *all, hv_result *result, const hv_technique *technique,
 			  const hv_backing *backing)
 {
+	const hv_options *options = &all->common;
 	inflate self = { .options = options,
+			 .policy = &all->policy,
 			 .result = result,
 			 .technique = technique,
 			 .backing = backing,
@@ -344,9 +358,11 @@ static void technique_run(const hv_options *options, hv_result *result, const hv
 	emit(&self);
 }
 
-static void parameters_add(hv_result *result, const hv_options *options)
+static void parameters_add(hv_result *result, const inflate_options *all)
 {
+	const hv_options *options = &all->common;
 	cJSON *object = result->parameters;
+	hv_policy_parameters(object, &all->policy);
 	cJSON_AddStringToObject(object, "technique", options->technique);
 	cJSON_AddStringToObject(object, "backing", options->backing);
 	cJSON_AddNumberToObject(object, "memory_bytes", (double)options->memory_bytes);
@@ -368,9 +384,12 @@ static void parameters_add(hv_result *result, const hv_options *options)
 	cJSON_AddNumberToObject(object, "seed", (double)options->seed);
 }
 
-static void run_all(const hv_options *options, hv_result *result)
+static void run_all(const inflate_options *all, hv_result *result)
 {
 	char missing[160];
+	const hv_options *options = &all->common;
+	if (hv_policy_options_skip(&all->policy, result))
+		return;
 	if (options->dma && !hv_dma_available(missing, sizeof(missing))) {
 		hv_result_skip(result, "the DMA device", missing);
 		return;
@@ -385,17 +404,18 @@ static void run_all(const hv_options *options, hv_result *result)
 		}
 		for (const hv_technique *const *each = hv_techniques; *each != NULL && !hv_interrupted(); each++)
 			if ((*each)->grain_bytes != 0 && hv_options_wants(options->technique, (*each)->name))
-				technique_run(options, result, *each, *backing);
+				technique_run(all, result, *each, *backing);
 	}
 }
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
-	hv_options *options = state->input;
-	(void)text;
+	inflate_options *all = state->input;
+	hv_options *options = &all->common;
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = options;
+		state->child_inputs[1] = &all->policy;
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "'%s' is not an option; see --help", text);
@@ -404,6 +424,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		if (options->target_bytes == 0)
 			options->target_bytes = options->memory_bytes / 4 & ~(uint64_t)(HV_HUGE_BYTES - 1);
 		hv_options_check(options, state);
+		hv_policy_options_check(&all->policy, options->memory_bytes, state);
+		if (all->policy.policy == hv_policy_find("watermark"))
+			argp_error(state,
+				   "--policy watermark needs to know what the guest uses, and nobody tells here; "
+				   "allowed: others");
 		if (options->target_bytes < (4 + options->vcpus) * 2 * (uint64_t)HV_HUGE_BYTES)
 			argp_error(state, "--target is too small for %" PRIu64 " vCPUs; allowed: from %" PRIu64 "M",
 				   options->vcpus, (4 + options->vcpus) * 4);
@@ -415,23 +440,25 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 static int inflate_run(int argc, char **argv)
 {
-	static const struct argp_child children[] = { { &hv_options_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp_child children[] = { { &hv_options_argp, 0, NULL, 0 },
+						      { &hv_policy_argp, 0, NULL, 0 },
+						      { 0 } };
 	static const struct argp argp = {
 		.parser = parse,
 		.children = children,
 		.doc = "Shrink a VM to --target and grow it again, by each technique; time per "
 		       "2 MiB moved, every byte proven."
 	};
-	hv_options options = hv_options_default();
+	inflate_options options = { .common = hv_options_default(), .policy = hv_policy_options_default() };
 	hv_result result;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &options) != 0)
 		return HV_EXIT_USAGE;
-	if (!hv_session_open(&result, &options, "inflate"))
+	if (!hv_session_open(&result, &options.common, "inflate"))
 		return HV_EXIT_USAGE;
 	parameters_add(&result, &options);
 	run_all(&options, &result);
-	progress_end();
-	return hv_session_close(&result, &options, hv_interrupted());
+	hv_session_progress(NULL);
+	return hv_session_close(&result, &options.common, hv_interrupted());
 }
 
 const hv_scenario hv_scenario_inflate = {

@@ -2,7 +2,7 @@
  *
  * hvsim list: techniques, backings, policies and guest allocators that are known, and what this machine lacks. */
 #include "device/hv_dma.h"
-#include "host/hv_policy.h"
+#include "cli/policy_options.h"
 #include "memory/discard.h"
 #include "memory/residency.h"
 #include "scenario/hv_scenario.h"
@@ -34,9 +34,21 @@ static void show_backings(void)
 	}
 }
 
+static void show_policies(void)
+{
+	printf("policies (--policy; or a plug-in, FILE.so)\n");
+	for (const hv_policy *const *each = hv_policies; *each != NULL; each++) {
+		char why[300];
+		bool available = hv_policy_available(*each, NULL, why, sizeof(why));
+		printf("  %-14s %s%s%s\n", (*each)->name, (*each)->summary,
+		       available ? "" : "; not here: ", available ? "" : why);
+	}
+}
+
 static void show_machine(void)
 {
-	char text[32], why[160];
+	char text[32], why[300];
+	hv_psi psi;
 	hv_discarder discarder;
 	hv_discarder_open(&discarder, HV_DISCARD_VECTORED);
 	bool vectored = discarder.way == HV_DISCARD_VECTORED;
@@ -50,6 +62,7 @@ static void show_machine(void)
 	printf("  populate       %s\n",
 	       hv_populate_known() ? "MADV_POPULATE_WRITE" : "no MADV_POPULATE_WRITE (kernel 5.14): touching");
 	printf("  DMA device     %s\n", hv_dma_available(why, sizeof(why)) ? "io_uring fixed buffers" : why);
+	printf("  pressure       %s\n", hv_psi_read(HV_PSI_HOST, &psi, why, sizeof(why)) ? HV_PSI_HOST : why);
 	printf("  memory         %s available\n",
 	       hv_format_bytes(hv_meminfo_bytes("MemAvailable"), text, sizeof(text)));
 }
@@ -61,9 +74,7 @@ static int list_run(int argc, char **argv)
 	argp_parse(&argp, argc, argv, 0, NULL, NULL);
 	show_techniques();
 	show_backings();
-	printf("policies\n");
-	for (const hv_policy *const *each = hv_policies; *each != NULL; each++)
-		printf("  %-14s %s\n", (*each)->name, (*each)->summary);
+	show_policies();
 	printf("guest allocators\n");
 	for (const hv_guest_allocator *const *each = hv_guest_allocators; *each != NULL; each++)
 		printf("  %-14s %s\n", (*each)->name, (*each)->summary);

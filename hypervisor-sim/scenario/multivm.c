@@ -233,6 +233,8 @@ static void run_all(multi_options *options, hv_result *result)
 {
 	char budget[32], why[160];
 	static multi self;
+	if (hv_policy_options_skip(&options->workload.policy, result))
+		return;
 	self = (multi){ .options = options, .result = result };
 	self.trials = calloc(VMS_MAX, sizeof(*self.trials));
 	self.backing = hv_backing_find(options->workload.common.backing);
@@ -274,6 +276,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &options->workload;
+		state->child_inputs[1] = &options->workload.policy;
 		return 0;
 	case KEY_VMS:
 		options->vms = strtoull(text, &end, 10);
@@ -302,7 +305,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 static int multivm_run(int argc, char **argv)
 {
-	static const struct argp_child children[] = { { &hv_workload_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp_child children[] = { { &hv_workload_argp, 0, NULL, 0 },
+						      { &hv_policy_argp, 0, NULL, 0 },
+						      { 0 } };
 	static const struct argp argp = {
 		.options = option_table,
 		.parser = parse,

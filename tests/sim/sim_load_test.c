@@ -144,9 +144,10 @@ static hv_trial_config trial_config(const char *technique, const hv_program *pro
 					    .one_mapping = T_THREAD_SANITIZER },
 				   .program = program,
 				   .speed = 200,
-				   .slack_bytes = 8u * (uint64_t)HV_HUGE_BYTES,
 				   .ask_bytes = UINT64_MAX };
-	config.rig.policy = config.rig.technique->automatic ? hv_policy_find("period") : NULL;
+	static const hv_policy_setup setup = { .slack_bytes = 8u * (uint64_t)HV_HUGE_BYTES };
+	config.rig.policy = hv_policy_find("period");
+	config.rig.policy_setup = &setup;
 	config.rig.vm.allocator = hv_guest_allocator_find(config.rig.technique->allocator);
 	config.rig.vm.tuning = (hv_tuning){ .report_order = 9, .report_delay_ns = 2000000, .report_batch = 32 };
 	return config;

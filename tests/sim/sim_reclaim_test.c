@@ -126,18 +126,6 @@ static void technique_refuses_what_it_can_not_do(void **state)
 	hv_rig_destroy(&rig);
 }
 
-static void period_counts_from_the_end_of_the_last_pass(void **state)
-{
-	(void)state;
-	const hv_policy *period = hv_policy_find("period");
-	hv_policy_input input = { .now_ns = 1400, .last_ns = 1000, .period_ns = 500 };
-	hv_policy_decision decision = period->decide(&input);
-	assert_false(decision.act);
-	assert_int_equal(decision.wait_ns, 100);
-	input.now_ns = 1500;
-	assert_true(period->decide(&input).act);
-}
-
 static void usual_period_of_llfree_auto_is_five_seconds(void **state)
 {
 	(void)state;
@@ -152,7 +140,6 @@ int main(void)
 		cmocka_unit_test(limit_that_cannot_be_met_takes_what_there_is_and_says_so),
 		cmocka_unit_test(forced_fallbacks_reclaim_and_prove_as_well),
 		cmocka_unit_test(technique_refuses_what_it_can_not_do),
-		cmocka_unit_test(period_counts_from_the_end_of_the_last_pass),
 		cmocka_unit_test(usual_period_of_llfree_auto_is_five_seconds),
 	};
 	return T_RUN(tests);
