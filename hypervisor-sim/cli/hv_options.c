@@ -100,6 +100,14 @@ static uint64_t bytes(const struct argp_state *state, const char *name, const ch
 	return value;
 }
 
+uint64_t hv_options_size(const struct argp_state *state, const char *name, const char *text)
+{
+	uint64_t value = 0;
+	if (!hv_parse_bytes(text, &value))
+		argp_error(state, "--%s is '%s'; allowed: a size such as 64M", name, text);
+	return value;
+}
+
 /* Options that single techniques know. */
 static error_t parse_tuning(int key, char *text, struct argp_state *state)
 {

@@ -36,6 +36,9 @@ hv_tuning hv_options_tuning(const hv_options *options, uint64_t default_delay_ms
 const hv_guest_allocator *hv_options_allocator(const hv_options *options, const hv_technique *technique, char *why,
 					       size_t why_bytes);
 
+/** The value of an option that is any size. Ends the program with a usage error. */
+uint64_t hv_options_size(const struct argp_state *state, const char *name, const char *text);
+
 /** Is this technique, or backing, among those asked for? */
 bool hv_options_wants(const char *list, const char *name);
 

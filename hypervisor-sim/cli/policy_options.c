@@ -66,14 +66,6 @@ static void policy_choose(hv_policy_options *options, const char *text, const st
 		argp_error(state, "unknown policy '%s'; known: %sor a plug-in, FILE.so", text, known);
 }
 
-static uint64_t size(const struct argp_state *state, const char *name, const char *text)
-{
-	uint64_t value = 0;
-	if (!hv_parse_bytes(text, &value))
-		argp_error(state, "--%s is '%s'; allowed: a size such as 64M", name, text);
-	return value;
-}
-
 static error_t parse(int key, char *text, struct argp_state *state)
 {
 	hv_policy_options *options = state->input;
@@ -84,10 +76,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		policy_choose(options, text, state);
 		return 0;
 	case KEY_LOW:
-		setup->low_bytes = size(state, "low", text);
+		setup->low_bytes = hv_options_size(state, "low", text);
 		return 0;
 	case KEY_HIGH:
-		setup->high_bytes = size(state, "high", text);
+		setup->high_bytes = hv_options_size(state, "high", text);
 		return 0;
 	case KEY_PRESSURE:
 		setup->pressure_path = text;

@@ -51,14 +51,6 @@ static uint64_t number(const struct argp_state *state, const char *name, const c
 	return value;
 }
 
-static uint64_t size(const struct argp_state *state, const char *name, const char *text)
-{
-	uint64_t value = 0;
-	if (!hv_parse_bytes(text, &value))
-		argp_error(state, "--%s is '%s'; allowed: a size such as 64M", name, text);
-	return value;
-}
-
 static error_t parse(int key, char *text, struct argp_state *state)
 {
 	hv_workload_options *options = state->input;
@@ -79,10 +71,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		options->sample_ms = number(state, "sample", text, 1, 60000);
 		return 0;
 	case KEY_SLACK:
-		options->slack_bytes = size(state, "slack", text);
+		options->slack_bytes = hv_options_size(state, "slack", text);
 		return 0;
 	case KEY_ASK:
-		options->ask_bytes = size(state, "ask-cache", text);
+		options->ask_bytes = hv_options_size(state, "ask-cache", text);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
