@@ -17,7 +17,7 @@ extern "C" {
 #endif
 
 enum { HV_POLICY_ABI = 1 };
-enum { HV_POLICY_HUGE_BYTES = 2 << 20 };
+#define HV_POLICY_HUGE_BYTES (UINT64_C(2) << 20)
 
 /** A number of the input that nobody could tell. */
 #define HV_POLICY_UNKNOWN UINT64_MAX
@@ -87,7 +87,7 @@ extern __attribute__((visibility("default"))) const hv_policy hv_policy_plugin;
 /* What policies share. */
 
 /** How often a policy that watches something asks to be asked. */
-enum { HV_POLICY_POLL_NS = 1000000 };
+#define HV_POLICY_POLL_NS UINT64_C(1000000)
 
 static inline hv_policy_decision hv_policy_wait(uint64_t ns)
 {
@@ -139,7 +139,7 @@ static inline bool hv_policy_starves(const hv_policy_input *input)
 /** What to do then: raise the limit by a step, at least a huge frame. */
 static inline hv_policy_decision hv_policy_feed(const hv_policy_input *input, uint64_t step_bytes)
 {
-	uint64_t step = step_bytes > HV_POLICY_HUGE_BYTES ? step_bytes : (uint64_t)HV_POLICY_HUGE_BYTES;
+	uint64_t step = step_bytes > HV_POLICY_HUGE_BYTES ? step_bytes : HV_POLICY_HUGE_BYTES;
 	return hv_policy_limit(hv_policy_limit_for(input->memory_bytes, input->limit_bytes, step));
 }
 
