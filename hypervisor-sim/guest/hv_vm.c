@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 const hv_guest_allocator *hv_guest_allocator_find(const char *name)
@@ -49,6 +50,12 @@ static hv_err arena_create(hv_vm *self)
 	self->memory = (hv_memory){ self->arena.memory, self->arena.memory_bytes >> HV_HUGE_SHIFT,
 				    self->arena.memory_fd, backing };
 	return HV_OK;
+}
+
+static hv_err ports_create(hv_vm *self)
+{
+	self->ports_fd = hv_ports_file(self->config.n_vcpus);
+	return self->ports_fd >= 0 ? hv_ports_map(&self->ports, self->ports_fd, self->config.n_vcpus) : HV_ERR_SYSTEM;
 }
 
 static hv_err vcpus_create(hv_vm *self)
@@ -100,13 +107,18 @@ hv_err hv_vm_create(hv_vm *self, const hv_vm_config *config)
 	if (err != HV_OK)
 		return err;
 	self->kernel = (hv_vcpu){ .vm = self, .view = self->arena.allocator };
+	self->ports_fd = -1;
 	pthread_mutex_init(&self->lock, NULL);
-	pthread_cond_init(&self->changed, NULL);
+	pthread_condattr_t monotonic;
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&self->changed, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	err = hv_owners_create(&self->owners, self->memory.huge_count * HV_HUGE_FRAMES);
 	if (err == HV_OK && config->allocator->create != NULL)
 		err = config->allocator->create(self);
 	if (err == HV_OK)
-		err = hv_ports_create(&self->ports, config->n_vcpus);
+		err = ports_create(self);
 	if (err == HV_OK)
 		err = vcpus_create(self);
 	if (err != HV_OK)
@@ -174,6 +186,19 @@ void hv_vm_wait(hv_vm *self)
 	pthread_mutex_unlock(&self->lock);
 }
 
+bool hv_vm_wait_for(hv_vm *self, uint64_t timeout_ns)
+{
+	uint64_t until_ns = hv_now_ns() + timeout_ns;
+	struct timespec until = { (time_t)(until_ns / 1000000000u), (long)(until_ns % 1000000000u) };
+	bool done = true;
+	pthread_mutex_lock(&self->lock);
+	for (uint32_t idx = 0; idx < self->config.n_vcpus && done; idx++)
+		while (done && self->vcpus[idx].started && self->vcpus[idx].done != self->job_number)
+			done = pthread_cond_timedwait(&self->changed, &self->lock, &until) == 0;
+	pthread_mutex_unlock(&self->lock);
+	return done;
+}
+
 void hv_vm_stop(hv_vm *self)
 {
 	if (self->vcpus != NULL)
@@ -198,6 +223,8 @@ void hv_vm_destroy(hv_vm *self)
 	hv_driver_destroy(self->driver);
 	self->driver = NULL;
 	hv_ports_destroy(self->ports, self->config.n_vcpus);
+	if (self->ports_fd >= 0)
+		close(self->ports_fd);
 	if (self->zone != NULL)
 		self->config.allocator->destroy(self);
 	self->zone = NULL;
@@ -220,6 +247,11 @@ void hv_vm_fill_base(hv_vm *self, uint64_t base_bytes)
 {
 	hv_vm_begin(self, HV_JOB_FILL, base_bytes / HV_FRAME_BYTES / self->config.n_vcpus);
 	hv_vm_wait(self);
+	hv_vm_keep_base(self);
+}
+
+void hv_vm_keep_base(hv_vm *self)
+{
 	for (uint32_t idx = 0; idx < self->config.n_vcpus; idx++)
 		self->vcpus[idx].base_held = self->vcpus[idx].n_held;
 }

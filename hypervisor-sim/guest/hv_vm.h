@@ -110,6 +110,7 @@ struct hv_vm {
 	llfree_arena arena;
 	hv_memory memory;
 	hv_ports *ports;
+	int ports_fd; /**< the file of the ports, for a host in another process */
 	hv_vcpu *vcpus;
 	hv_owners owners;
 	void *zone;                     /**< the allocator's own, see hv_guest_allocator.create */
@@ -145,11 +146,15 @@ void hv_vm_destroy(hv_vm *self);
 void hv_vm_begin(hv_vm *self, hv_job job, uint64_t fill_max_frames);
 /** Wait until all vCPUs have done the job (FILL, FREE, IDLE end by themselves; WORK and CHURN by the next job). */
 void hv_vm_wait(hv_vm *self);
+/** The same for a time. @return false: not all have done it yet */
+HV_MUST_CHECK bool hv_vm_wait_for(hv_vm *self, uint64_t timeout_ns);
 
 /** FILL until nothing at all is left: fill, drain the caches, fill again. */
 void hv_vm_fill_all(hv_vm *self);
 /** Fill the base, about this many bytes of all vCPUs together; it is kept by FREE and used by WORK. */
 void hv_vm_fill_base(hv_vm *self, uint64_t base_bytes);
+/** What the vCPUs hold now is the base. */
+void hv_vm_keep_base(hv_vm *self);
 
 /** Memory for the kernel that can't be moved and is never given back. */
 HV_MUST_CHECK hv_err hv_vm_get_fixed(hv_vm *self, unsigned order, uint64_t *frame);

@@ -4,6 +4,7 @@
  * calls only. */
 #define _GNU_SOURCE
 #include "memory/private_tmpfs.h"
+#include "base/hv_socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -74,52 +74,6 @@ static int child_make(const mount_plan *self, int *step)
 	return fd;
 }
 
-static bool reply_send(int socket_fd, const reply *answer, int fd)
-{
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct iovec data = { (void *)answer, sizeof(*answer) };
-	struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1 };
-	if (fd >= 0) {
-		message.msg_control = control.bytes;
-		message.msg_controllen = sizeof(control.bytes);
-		struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-		header->cmsg_level = SOL_SOCKET;
-		header->cmsg_type = SCM_RIGHTS;
-		header->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-	}
-	return sendmsg(socket_fd, &message, MSG_NOSIGNAL) == (ssize_t)sizeof(*answer);
-}
-
-/* @return the descriptor; -1 when there is none, with *answer saying why */
-static int reply_receive(int socket_fd, reply *answer)
-{
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct iovec data = { answer, sizeof(*answer) };
-	struct msghdr message = {
-		.msg_iov = &data, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)
-	};
-	ssize_t got;
-	do
-		got = recvmsg(socket_fd, &message, MSG_CMSG_CLOEXEC);
-	while (got < 0 && errno == EINTR);
-	if (got != (ssize_t)sizeof(*answer)) {
-		*answer = (reply){ STEP_SEND, ECHILD };
-		return -1;
-	}
-	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-	int fd = -1;
-	if (header != NULL && header->cmsg_type == SCM_RIGHTS)
-		memcpy(&fd, CMSG_DATA(header), sizeof(fd));
-	return fd;
-}
-
 static void plan_make(mount_plan *self, uint64_t bytes)
 {
 	self->user_namespace = geteuid() != 0;
@@ -136,18 +90,21 @@ int hv_private_tmpfs_file(uint64_t bytes, const char **failed_call)
 	int ends[2];
 	plan_make(&plan, bytes);
 	*failed_call = step_table[STEP_SEND];
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+	if (!hv_socket_pair(ends))
 		return -1;
 	pid_t pid = fork();
 	if (pid == 0) {
 		reply answer = { 0 };
 		int fd = child_make(&plan, &answer.step);
 		answer.error = errno;
-		_exit(reply_send(ends[1], &answer, fd) ? 0 : 1);
+		_exit(hv_socket_send(ends[1], &answer, sizeof(answer), &fd, fd >= 0) ? 0 : 1);
 	}
 	close(ends[1]);
 	reply answer = { STEP_SEND, errno };
-	int fd = pid > 0 ? reply_receive(ends[0], &answer) : -1;
+	int fd = -1;
+	size_t n_fds = 1;
+	if (pid > 0 && !hv_socket_receive(ends[0], &answer, sizeof(answer), &fd, &n_fds, UINT64_MAX / 2))
+		answer = (reply){ STEP_SEND, ECHILD };
 	close(ends[0]);
 	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;

@@ -3,6 +3,7 @@
  * Channels; see channel.h. */
 #define _GNU_SOURCE
 #include "transport/channel.h"
+#include "base/hv_socket.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -50,29 +51,46 @@ bool hv_bell_wait(int bell, int stop, uint64_t timeout_ns)
 	}
 }
 
-static int *bell_at(hv_channel *self, size_t at)
+static int *fd_at(hv_channel *self, size_t at)
 {
-	int *bells[] = { &self->to_host[0],  &self->to_host[1],       &self->to_guest[0],
-			 &self->to_guest[1], &self->changed_by_guest, &self->changed_by_host };
-	return at < sizeof(bells) / sizeof(bells[0]) ? bells[at] : NULL;
+	int *fds[HV_CHANNEL_FDS] = { &self->registers_fd,   &self->to_host[0],  &self->to_host[1],
+				     &self->to_guest[0],    &self->to_guest[1], &self->changed_by_guest,
+				     &self->changed_by_host };
+	return fds[at];
 }
 
 hv_err hv_channel_create(hv_channel *self)
 {
-	memset(self, 0, sizeof(*self));
-	void *page = mmap(NULL, sizeof(*self->registers), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (page == MAP_FAILED)
-		return HV_ERR_SYSTEM;
-	self->registers = page;
+	int fds[HV_CHANNEL_FDS];
+	fds[0] = hv_shared_file("hv-registers", sizeof(*self->registers));
+	for (size_t at = 1; at < HV_CHANNEL_FDS; at++)
+		fds[at] = hv_bell_create();
+	return hv_channel_open(self, fds);
+}
+
+hv_err hv_channel_open(hv_channel *self, const int fds[HV_CHANNEL_FDS])
+{
 	bool ok = true;
-	for (size_t at = 0; bell_at(self, at) != NULL; at++) {
-		*bell_at(self, at) = hv_bell_create();
-		ok = ok && *bell_at(self, at) >= 0;
+	memset(self, 0, sizeof(*self));
+	for (size_t at = 0; at < HV_CHANNEL_FDS; at++) {
+		*fd_at(self, at) = fds[at];
+		ok = ok && fds[at] >= 0;
 	}
 	if (ok)
+		self->registers = hv_shared_map(self->registers_fd, sizeof(*self->registers));
+	if (self->registers != NULL)
 		return HV_OK;
-	hv_channel_destroy(self);
+	for (size_t at = 0; at < HV_CHANNEL_FDS; at++)
+		if (fds[at] >= 0)
+			close(fds[at]);
 	return HV_ERR_SYSTEM;
+}
+
+void hv_channel_fds(const hv_channel *self, int fds[HV_CHANNEL_FDS])
+{
+	hv_channel copy = *self;
+	for (size_t at = 0; at < HV_CHANNEL_FDS; at++)
+		fds[at] = *fd_at(&copy, at);
 }
 
 void hv_channel_destroy(hv_channel *self)
@@ -81,7 +99,6 @@ void hv_channel_destroy(hv_channel *self)
 		return;
 	munmap(self->registers, sizeof(*self->registers));
 	self->registers = NULL;
-	for (size_t at = 0; bell_at(self, at) != NULL; at++)
-		if (*bell_at(self, at) >= 0)
-			close(*bell_at(self, at));
+	for (size_t at = 0; at < HV_CHANNEL_FDS; at++)
+		close(*fd_at(self, at));
 }

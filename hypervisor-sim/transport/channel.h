@@ -10,6 +10,7 @@
 #include "base/hv_base.h"
 
 enum { HV_CHANNEL_RINGS_MAX = 2, HV_CHANNEL_RING_SIZE = 128 };
+enum { HV_CHANNEL_FDS = 1 + 2 * HV_CHANNEL_RINGS_MAX + 2 /**< what a channel consists of */ };
 
 typedef struct hv_channel_registers {
 	/* written by the host */
@@ -28,13 +29,19 @@ typedef struct hv_channel_registers {
 
 typedef struct hv_channel {
 	hv_channel_registers *registers;
+	int registers_fd;
 	int to_host[HV_CHANNEL_RINGS_MAX], to_guest[HV_CHANNEL_RINGS_MAX];
 	int changed_by_guest, changed_by_host; /**< of the registers */
 } hv_channel;
 
 /** @return HV_OK; HV_ERR_SYSTEM (nothing stays behind) */
 HV_MUST_CHECK hv_err hv_channel_create(hv_channel *self);
-/** Both ends must be gone. Idempotent. */
+/** The other end, in another process, from descriptors that came from there; they are the channel's from now on.
+ *  @return HV_OK; HV_ERR_SYSTEM (they are closed) */
+HV_MUST_CHECK hv_err hv_channel_open(hv_channel *self, const int fds[HV_CHANNEL_FDS]);
+/** Its descriptors, in the order of hv_channel_open(); they stay the channel's. */
+void hv_channel_fds(const hv_channel *self, int fds[HV_CHANNEL_FDS]);
+/** Nobody in this process may use it any more. Idempotent. */
 void hv_channel_destroy(hv_channel *self);
 
 /** A doorbell that works by itself, for stopping a thread. @return -1 on error */

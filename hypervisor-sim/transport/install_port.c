@@ -4,6 +4,7 @@
  * caller gave up is not taken for the answer to the next. */
 #define _GNU_SOURCE
 #include "transport/install_port.h"
+#include "base/hv_socket.h"
 
 #include <limits.h>
 #include <linux/futex.h>
@@ -31,13 +32,25 @@ static void futex_wake(_Atomic uint32_t *word)
 	syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
+int hv_ports_file(uint32_t n_ports)
+{
+	return hv_shared_file("hv-ports", ports_bytes(n_ports));
+}
+
+hv_err hv_ports_map(hv_ports **ports, int fd, uint32_t n_ports)
+{
+	*ports = hv_shared_map(fd, ports_bytes(n_ports));
+	return *ports != NULL ? HV_OK : HV_ERR_SYSTEM;
+}
+
 hv_err hv_ports_create(hv_ports **ports, uint32_t n_ports)
 {
-	void *memory = mmap(NULL, ports_bytes(n_ports), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (memory == MAP_FAILED)
+	int fd = hv_ports_file(n_ports);
+	if (fd < 0)
 		return HV_ERR_SYSTEM;
-	*ports = memory;
-	return HV_OK;
+	hv_err err = hv_ports_map(ports, fd, n_ports);
+	close(fd);
+	return err;
 }
 
 void hv_ports_destroy(hv_ports *ports, uint32_t n_ports)

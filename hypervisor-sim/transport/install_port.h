@@ -28,6 +28,10 @@ typedef struct hv_ports {
 } hv_ports;
 
 HV_MUST_CHECK hv_err hv_ports_create(hv_ports **ports, uint32_t n_ports);
+/** The same in two steps, for two processes: a file of ports, and a mapping of it. @return -1 with errno */
+int hv_ports_file(uint32_t n_ports);
+/** fd stays the caller's. @return HV_OK; HV_ERR_SYSTEM (errno; EINVAL: too small, or it could shrink) */
+HV_MUST_CHECK hv_err hv_ports_map(hv_ports **ports, int fd, uint32_t n_ports);
 void hv_ports_destroy(hv_ports *ports, uint32_t n_ports);
 
 /** The guest's end; private to one vCPU. */
