@@ -4,6 +4,7 @@
  * argument names a scenario; everything else is the scenario's. */
 #define _GNU_SOURCE
 #include "cli/hv_options.h"
+#include "rig/guest_main.h"
 #include "scenario/hv_scenario.h"
 
 #include <llfree/llfree.h>
@@ -49,6 +50,8 @@ static int scenario_run(const hv_scenario *scenario, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	if (hv_guest_wanted(argc, argv))
+		return hv_guest_main();
 	if (argc < 2) {
 		usage(stderr);
 		return HV_EXIT_USAGE;

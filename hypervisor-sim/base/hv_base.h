@@ -18,6 +18,7 @@
 	X(HV_ERR_SHORT, "the guest has not that much free memory")                        \
 	X(HV_ERR_DISCARD, "the kernel refused to discard memory")                         \
 	X(HV_ERR_GUEST, "the guest wrote nonsense into the shared state and was stopped") \
+	X(HV_ERR_GONE, "the guest is gone")                                               \
 	X(HV_ERR_TIMEOUT, "the guest did not answer in time")                             \
 	X(HV_ERR_LIBRARY, "the allocator refused the memory or its region")
 

@@ -184,6 +184,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		return 0;
 	case KEY_BACKING:
 		options->backing = text;
+		options->backing_given = true;
 		return 0;
 	case KEY_DEVICE:
 		if (strcmp(text, "none") != 0 && strcmp(text, "dma") != 0)

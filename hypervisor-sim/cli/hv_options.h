@@ -14,6 +14,7 @@ enum { HV_EXIT_CHECK = 1, HV_EXIT_USAGE = 2, HV_EXIT_INTERRUPTED = 130 };
 typedef struct hv_options {
 	const char *technique; /**< a name, names separated by commas, or "all" */
 	const char *backing;   /**< likewise */
+	bool backing_given;    /**< by the user */
 	const char *allocator; /**< of the guest; NULL = the technique's own */
 	bool dma;              /**< with the DMA device */
 	const char *json;      /**< NULL = none */

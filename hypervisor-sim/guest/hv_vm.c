@@ -84,7 +84,7 @@ static hv_err vcpus_create(hv_vm *self)
 	return HV_OK;
 }
 
-static void tuning_defaults(hv_tuning *tuning)
+void hv_tuning_defaults(hv_tuning *tuning)
 {
 	if (tuning->report_batch == 0) {
 		tuning->report_order = LLFREE_HUGE_ORDER;
@@ -99,7 +99,7 @@ hv_err hv_vm_create(hv_vm *self, const hv_vm_config *config)
 {
 	memset(self, 0, sizeof(*self));
 	self->config = *config;
-	tuning_defaults(&self->config.tuning);
+	hv_tuning_defaults(&self->config.tuning);
 	if (config->n_vcpus == 0 || config->n_vcpus > HV_VM_VCPUS_MAX || config->memory_bytes == 0 ||
 	    config->memory_bytes % HV_HUGE_BYTES != 0 || config->fill_order > LLFREE_HUGE_ORDER)
 		return HV_ERR_INVAL;

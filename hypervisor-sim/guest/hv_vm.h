@@ -90,6 +90,9 @@ typedef struct hv_tuning {
 	uint64_t block_bytes;     /**< that virtio-mem plugs and unplugs at once, 2 or 4 MiB; 0 = 2 MiB */
 } hv_tuning;
 
+/** Fill in the usual where there is nothing. */
+void hv_tuning_defaults(hv_tuning *tuning);
+
 typedef struct hv_vm_config {
 	const char *name;      /**< for messages; NULL = it needs none. Outlives the VM */
 	uint64_t memory_bytes; /**< multiple of 2 MiB */

@@ -200,7 +200,7 @@ static bool look_again(hv_channel_service *self)
 /* With the lock held. */
 static hv_err outcome_take(hv_channel_service *self)
 {
-	hv_err err = hv_host_fault(self->host) != NULL ? HV_ERR_GUEST : self->discard_err;
+	hv_err err = hv_host_fault(self->host) != NULL ? hv_host_verdict(self->host) : self->discard_err;
 	self->discard_err = HV_OK;
 	return err;
 }
@@ -233,7 +233,7 @@ hv_err hv_channel_target(hv_channel_service *self, uint64_t target_bytes)
 	hv_channel_registers *registers = self->channel->registers;
 	patience seen = { 0 };
 	if (hv_host_fault(self->host) != NULL)
-		return HV_ERR_GUEST;
+		return hv_host_verdict(self->host);
 	uint32_t number = ++self->target_number;
 	atomic_store_explicit(&self->target_bytes, target_bytes, memory_order_release);
 	atomic_store_explicit(&registers->target_bytes, target_bytes, memory_order_relaxed);
@@ -257,7 +257,7 @@ hv_err hv_channel_pass(hv_channel_service *self, uint64_t *bytes)
 	patience seen = { 0 };
 	*bytes = 0;
 	if (hv_host_fault(self->host) != NULL)
-		return HV_ERR_GUEST;
+		return hv_host_verdict(self->host);
 	uint64_t begin_until_ns = hv_now_ns() + self->begin_timeout_ns;
 	bool late = false;
 	pthread_mutex_lock(&self->lock);

@@ -51,6 +51,20 @@ void hv_host_stop_vm(hv_host *self, const char *why)
 	atomic_compare_exchange_strong(&self->fault, &none, why);
 }
 
+void hv_host_guest_gone(hv_host *self, const char *why)
+{
+	atomic_store_explicit(&self->gone, why, memory_order_release);
+	hv_host_stop_vm(self, why);
+}
+
+hv_err hv_host_verdict(const hv_host *self)
+{
+	const char *fault = hv_host_fault(self);
+	if (fault == NULL)
+		return HV_OK;
+	return fault == atomic_load_explicit(&self->gone, memory_order_acquire) ? HV_ERR_GONE : HV_ERR_GUEST;
+}
+
 const char *hv_host_fault(const hv_host *self)
 {
 	return atomic_load_explicit(&self->fault, memory_order_acquire);
@@ -83,7 +97,7 @@ hv_err hv_host_soft(hv_host *self, uint64_t huge_idx, bool *done)
 {
 	*done = false;
 	if (hv_host_fault(self) != NULL)
-		return HV_ERR_GUEST;
+		return hv_host_verdict(self);
 	if (huge_idx >= self->frames.huge_count || !hv_frames_begin(&self->frames, huge_idx, HV_R_INSTALLED))
 		return HV_OK;
 	llfree_err err = llfree_reclaim_soft(&self->view, huge_idx);
@@ -100,7 +114,7 @@ hv_err hv_host_hard(hv_host *self, uint64_t huge_idx, bool *done)
 {
 	*done = false;
 	if (hv_host_fault(self) != NULL)
-		return HV_ERR_GUEST;
+		return hv_host_verdict(self);
 	if (huge_idx >= self->frames.huge_count)
 		return HV_OK;
 	hv_r from = hv_frames_state(&self->frames, huge_idx);
@@ -156,7 +170,7 @@ hv_err hv_host_return(hv_host *self, uint64_t huge_idx, bool *done)
 {
 	*done = false;
 	if (hv_host_fault(self) != NULL)
-		return HV_ERR_GUEST;
+		return hv_host_verdict(self);
 	if (huge_idx >= self->frames.huge_count || !hv_frames_begin(&self->frames, huge_idx, HV_R_HARD))
 		return HV_OK;
 	llfree_err err = llfree_return(&self->view, huge_idx);

@@ -39,6 +39,7 @@ typedef struct hv_host {
 	const hv_device *device; /**< follows every move of memory; NULL = none, or one that keeps all it has pinned */
 	struct hv_channel_service *channel; /**< of a technique whose guest has a driver; NULL = none */
 	_Atomic(const char *) fault;        /**< why the VM was stopped; NULL = it runs */
+	_Atomic(const char *) gone;         /**< the same text, when the guest has ended by itself */
 	hv_host_counters counters;
 } hv_host;
 
@@ -65,6 +66,10 @@ HV_MUST_CHECK hv_err hv_host_populate(hv_host *self, uint64_t huge_idx);
 
 /** Stop this VM; the first reason stays. */
 void hv_host_stop_vm(hv_host *self, const char *why);
+/** Stop it because there is no guest any more: commands end with HV_ERR_GONE. */
+void hv_host_guest_gone(hv_host *self, const char *why);
+/** @return HV_OK it runs; HV_ERR_GUEST; HV_ERR_GONE */
+HV_MUST_CHECK hv_err hv_host_verdict(const hv_host *self);
 /** @return why the VM was stopped; NULL = it runs */
 const char *hv_host_fault(const hv_host *self);
 /** The same for people: which VM was stopped, and why. @return text */

@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 /* linux/fs.h of kernel 6.7 and later, under names of our own */
@@ -89,29 +90,50 @@ static hv_err look_scan(const hv_residency *self, const hv_memory *memory, hv_re
 	return HV_OK;
 }
 
-/* The 2 MiB pages of the mappings that lie in this memory, from smaps. */
-static uint64_t smaps_huge_bytes(const hv_memory *memory)
+/* What tells the mappings of some memory from others, in smaps: addresses of ours, the file in another process. */
+typedef struct mapping_match {
+	uint64_t base, end;
+	dev_t device;
+	ino_t inode; /* 0 = go by address */
+} mapping_match;
+
+static bool mapping_inside(const mapping_match *self, const char *line, bool *inside)
 {
-	FILE *file = fopen("/proc/self/smaps", "re");
+	uint64_t first, last, inode;
+	unsigned high, low;
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %*x %x:%x %" SCNu64, &first, &last, &high, &low, &inode) != 5)
+		return false;
+	*inside = self->inode != 0 ? inode == self->inode && makedev(high, low) == self->device
+				   : first < self->end && last > self->base;
+	return true;
+}
+
+/* The 2 MiB pages of the mappings of this memory, from smaps. */
+static uint64_t smaps_huge_bytes(const hv_memory *memory, int mapper_pid)
+{
+	uint64_t base = (uint64_t)(uintptr_t)memory->base, kib = 0, value;
+	mapping_match match = { .base = base, .end = base + (memory->huge_count << HV_HUGE_SHIFT) };
+	char path[48] = "/proc/self/smaps", line[512];
+	struct stat status;
+	if (mapper_pid != 0 && fstat(memory->fd, &status) == 0) {
+		match.device = status.st_dev;
+		match.inode = status.st_ino;
+		snprintf(path, sizeof(path), "/proc/%d/smaps", mapper_pid);
+	}
+	FILE *file = fopen(path, "re");
 	if (file == NULL)
 		return 0;
-	uint64_t base = (uint64_t)(uintptr_t)memory->base, end = base + (memory->huge_count << HV_HUGE_SHIFT);
-	uint64_t kib = 0;
 	bool inside = false;
-	char line[512];
-	while (fgets(line, sizeof(line), file) != NULL) {
-		uint64_t first, last, value;
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " ", &first, &last) == 2)
-			inside = first < end && last > base;
-		else if (inside && (sscanf(line, "AnonHugePages: %" SCNu64, &value) == 1 ||
-				    sscanf(line, "ShmemPmdMapped: %" SCNu64, &value) == 1))
+	while (fgets(line, sizeof(line), file) != NULL)
+		if (!mapping_inside(&match, line, &inside) && inside &&
+		    (sscanf(line, "AnonHugePages: %" SCNu64, &value) == 1 ||
+		     sscanf(line, "ShmemPmdMapped: %" SCNu64, &value) == 1))
 			kib += value;
-	}
 	fclose(file);
 	return kib << 10;
 }
 
-static hv_err look_mincore(const hv_memory *memory, hv_residency_map *map)
+static hv_err look_mincore(const hv_residency *self, const hv_memory *memory, hv_residency_map *map)
 {
 	unsigned char present[HV_HUGE_FRAMES];
 	for (uint64_t huge_idx = 0; huge_idx < memory->huge_count; huge_idx++) {
@@ -128,7 +150,7 @@ static hv_err look_mincore(const hv_memory *memory, hv_residency_map *map)
 		map->resident_bytes += (uint64_t)n_frames * HV_FRAME_BYTES;
 	}
 	if (map->resident_frames != NULL)
-		map->huge_page_bytes = smaps_huge_bytes(memory);
+		map->huge_page_bytes = smaps_huge_bytes(memory, self->mapper_pid);
 	return HV_OK;
 }
 
@@ -222,7 +244,7 @@ hv_err hv_residency_look(const hv_residency *self, const hv_memory *memory, hv_r
 			return HV_ERR_SYSTEM;
 		map->file_bytes = (uint64_t)file.st_blocks * 512;
 	}
-	return self->way == HV_RESIDENCY_PAGEMAP_SCAN ? look_scan(self, memory, map) : look_mincore(memory, map);
+	return self->way == HV_RESIDENCY_PAGEMAP_SCAN ? look_scan(self, memory, map) : look_mincore(self, memory, map);
 }
 
 hv_err hv_residency_bytes(const hv_residency *self, const hv_memory *memory, uint64_t *bytes)
@@ -235,8 +257,8 @@ hv_err hv_residency_bytes(const hv_residency *self, const hv_memory *memory, uin
 		return HV_OK;
 	}
 	hv_residency_map map = { .huge_count = memory->huge_count };
-	hv_err err =
-		self->way == HV_RESIDENCY_PAGEMAP_SCAN ? look_scan(self, memory, &map) : look_mincore(memory, &map);
+	hv_err err = self->way == HV_RESIDENCY_PAGEMAP_SCAN ? look_scan(self, memory, &map)
+							    : look_mincore(self, memory, &map);
 	*bytes = map.resident_bytes;
 	return err;
 }

@@ -14,6 +14,7 @@ typedef enum hv_residency_way { HV_RESIDENCY_PAGEMAP_SCAN, HV_RESIDENCY_MINCORE 
 typedef struct hv_residency {
 	hv_residency_way way;
 	int pagemap_fd;
+	int mapper_pid; /**< a file: whose page tables tell of huge pages; 0 = ours */
 } hv_residency;
 
 /** What was seen, one number per huge frame, one bit per frame. */

@@ -105,6 +105,7 @@ static cJSON *row_json(const hv_row *row, const hv_summary *summary)
 	add_text(object, "allocator", row->allocator);
 	add_text(object, "device", row->device);
 	add_text(object, "backing", row->backing);
+	add_text(object, "isolation", row->isolation);
 	add_text(object, "phase", row->phase);
 	add_text(object, "metric", row->metric);
 	add_text(object, "unit", row->unit);

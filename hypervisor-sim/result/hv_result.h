@@ -21,7 +21,7 @@ typedef struct hv_result {
 
 /** A line of the table. Keys that are NULL (numbers: has_* false) are absent. */
 typedef struct hv_row {
-	const char *scenario, *technique, *allocator, *device, *backing, *phase, *metric, *unit;
+	const char *scenario, *technique, *allocator, *device, *backing, *isolation, *phase, *metric, *unit;
 	const hv_samples *samples;
 	bool has_bytes_moved, has_bytes_freed;
 	uint64_t bytes_moved, bytes_freed; /**< sums over all samples */

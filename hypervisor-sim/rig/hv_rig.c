@@ -4,6 +4,7 @@
  * count nor the guest's words are believed. */
 #include "rig/hv_rig.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,18 +12,17 @@
 
 static hv_err host_open(hv_rig *self)
 {
-	hv_host_config config = { .view = self->vm.arena.allocator,
-				  .memory = self->vm.memory,
+	hv_host_config config = { .memory = self->memory,
 				  .discard = self->config.technique->guest->drive != NULL ? HV_DISCARD_COALESCED
 											  : self->config.discard,
 				  .batch_huge = self->config.batch_huge };
-	if (!self->config.one_mapping) {
+	if (!self->host_attached && !self->config.one_mapping) {
 		llfree_err err = llfree_arena_attach(&self->host_arena, self->vm.arena.region_fd, -1);
 		if (err != LLFREE_OK)
 			return err == LLFREE_ERR_SYSTEM ? HV_ERR_SYSTEM : HV_ERR_LIBRARY;
 		self->host_attached = true;
-		config.view = self->host_arena.allocator;
 	}
+	config.view = self->host_attached ? self->host_arena.allocator : self->vm.arena.allocator;
 	hv_err err = hv_host_open(&self->host, &config);
 	self->host.name = self->config.vm.name;
 	return err;
@@ -30,8 +30,9 @@ static hv_err host_open(hv_rig *self)
 
 static hv_err oracle_open(hv_rig *self)
 {
-	uint64_t huge_count = self->vm.memory.huge_count;
-	hv_err err = hv_residency_open(&self->residency, &self->vm.memory, self->config.oracle_fallback);
+	uint64_t huge_count = self->memory.huge_count;
+	hv_err err = hv_residency_open(&self->residency, &self->memory, self->config.oracle_fallback);
+	self->residency.mapper_pid = self->guest.pid;
 	if (err == HV_OK)
 		err = hv_residency_map_create(&self->before, huge_count);
 	if (err == HV_OK)
@@ -41,78 +42,69 @@ static hv_err oracle_open(hv_rig *self)
 	return err == HV_OK && (self->r_before == NULL || self->out_before == NULL) ? HV_ERR_SYSTEM : err;
 }
 
-static hv_err channel_open(hv_rig *self)
+static hv_err host_threads_start(hv_rig *self)
 {
-	const hv_technique *technique = self->config.technique;
-	if (technique->guest->drive == NULL)
-		return HV_OK;
-	hv_err err = hv_channel_create(&self->channel);
-	if (err == HV_OK)
+	const hv_rig_config *config = &self->config;
+	const hv_technique *technique = config->technique;
+	hv_err err = hv_install_service_start(&self->service, &self->host, self->ports, config->vm.n_vcpus);
+	if (err == HV_OK && technique->guest->drive != NULL) {
 		err = hv_channel_service_start(&self->channel_service, &self->host, &self->channel,
 					       technique->guest->n_rings, technique->host->element);
-	self->channel_service.block_bytes = self->vm.config.tuning.block_bytes;
-	self->channel_service.begin_timeout_ns = self->vm.config.tuning.report_delay_ns + UINT64_C(1000000000);
+		self->channel_service.block_bytes = config->vm.tuning.block_bytes;
+		self->channel_service.begin_timeout_ns = config->vm.tuning.report_delay_ns + UINT64_C(1000000000);
+	}
+	if (err == HV_OK)
+		err = hv_monitor_start(&self->monitor, &self->host, technique, config->policy, config->period_ns,
+				       config->policy_setup);
 	return err;
 }
 
-static hv_err guest_attach(hv_rig *self)
+static hv_err device_open(hv_rig *self)
 {
-	const hv_guest_half *half = self->config.technique->guest;
-	hv_err driver_err = HV_OK;
-	if (half->drive != NULL)
-		driver_err = hv_driver_create(&self->vm, &self->channel, half->n_rings, half->drive);
-	if (driver_err != HV_OK)
-		return driver_err;
-	for (uint32_t idx = 0; half->attach != NULL && idx < self->config.vm.n_vcpus; idx++) {
-		hv_err err = half->attach(&self->vm.vcpus[idx]);
-		if (err != HV_OK)
-			return err;
-	}
-	return hv_vm_start(&self->vm);
+	if (!self->config.dma)
+		return HV_OK;
+	if (self->config.isolation == HV_ISOLATION_PROCESS)
+		return HV_ERR_UNAVAILABLE;
+	self->pinned_before = hv_pinned_bytes();
+	return hv_rig_device_open(&self->device, &self->vm, &self->host, self->config.technique->dma_safe,
+				  self->config.dma_window_huge);
+}
+
+static hv_err channel_create(hv_rig *self)
+{
+	return self->config.technique->guest->drive != NULL ? hv_channel_create(&self->channel) : HV_OK;
 }
 
 hv_err hv_rig_create(hv_rig *self, const hv_rig_config *config, const char **failed_step)
 {
+	static const struct {
+		const char *name;
+		hv_err (*make)(hv_rig *self);
+	} steps[] = {
+		{ "the channel", channel_create },          { "memory and allocator of the VM", hv_rig_guest_create },
+		{ "the host's view of the VM", host_open }, { "the DMA device", device_open },
+		{ "the residency oracle", oracle_open },    { "the threads of the host", host_threads_start },
+		{ "the vCPUs", hv_rig_guest_start },
+	};
 	memset(self, 0, sizeof(*self));
 	self->config = *config;
 	self->residency.pagemap_fd = -1;
-	self->host.discarder.pidfd_owned = false;
 	self->config.vm.tuning.reports = config->technique->guest->reports;
+	hv_tuning_defaults(&self->config.vm.tuning);
 	*failed_step = "an allocator that the technique can work on";
 	if (config->technique->shared_state && !config->vm.allocator->shared_state)
 		return HV_ERR_INVAL;
-	*failed_step = "memory and allocator of the VM";
-	hv_err err = hv_vm_create(&self->vm, &self->config.vm);
-	if (err != HV_OK)
-		return err;
-	*failed_step = "the host's view of the VM";
-	err = host_open(self);
-	if (err == HV_OK && config->dma) {
-		*failed_step = "the DMA device";
-		self->pinned_before = hv_pinned_bytes();
-		err = hv_rig_device_open(&self->device, &self->vm, &self->host, config->technique->dma_safe,
-					 config->dma_window_huge);
+	for (size_t at = 0; at < sizeof(steps) / sizeof(steps[0]); at++) {
+		*failed_step = steps[at].name;
+		hv_err err = steps[at].make(self);
+		if (err != HV_OK) {
+			int why = errno;
+			hv_rig_destroy(self);
+			errno = why;
+			return err;
+		}
 	}
-	if (err == HV_OK) {
-		*failed_step = "the residency oracle";
-		err = oracle_open(self);
-	}
-	if (err == HV_OK) {
-		*failed_step = "the threads of the host";
-		err = hv_install_service_start(&self->service, &self->host, self->vm.ports, config->vm.n_vcpus);
-	}
-	if (err == HV_OK)
-		err = channel_open(self);
-	if (err == HV_OK)
-		err = hv_monitor_start(&self->monitor, &self->host, config->technique, config->policy,
-				       config->period_ns, config->policy_setup);
-	if (err == HV_OK) {
-		*failed_step = "the vCPUs";
-		err = guest_attach(self);
-	}
-	if (err != HV_OK)
-		hv_rig_destroy(self);
-	return err;
+	return HV_OK;
 }
 
 void hv_rig_destroy(hv_rig *self)
@@ -120,19 +112,20 @@ void hv_rig_destroy(hv_rig *self)
 	/* the service outlives the guest's last get, and the monitor its last command */
 	hv_channel_service_leave(&self->channel_service);
 	hv_monitor_stop(&self->monitor);
-	hv_vm_stop(&self->vm);
+	hv_rig_guest_stop(self);
 	hv_install_service_stop(&self->service);
 	hv_channel_service_stop(&self->channel_service);
 	hv_rig_device_close(&self->device);
 	hv_host_close(&self->host);
-	if (self->host_attached)
-		llfree_arena_destroy(&self->host_arena);
 	hv_residency_map_destroy(&self->before);
 	hv_residency_map_destroy(&self->after);
 	hv_residency_close(&self->residency);
 	free(self->r_before);
 	free(self->out_before);
-	hv_vm_destroy(&self->vm);
+	hv_rig_guest_destroy(self);
+	if (self->host_attached)
+		llfree_arena_destroy(&self->host_arena);
+	self->host_attached = false;
 	hv_channel_destroy(&self->channel);
 }
 
@@ -156,7 +149,7 @@ static void record_look(hv_rig *self)
  * and with it frames that the balloon holds. That is a property of the technique, told by its bytes. */
 static bool neighbours_bring_back(const hv_rig *self)
 {
-	return self->config.technique->grain_bytes < HV_HUGE_BYTES && !self->vm.memory.backing->small_frames;
+	return self->config.technique->grain_bytes < HV_HUGE_BYTES && !self->memory.backing->small_frames;
 }
 
 static void proof_compare(hv_rig *self, hv_proof *proof)
@@ -199,15 +192,15 @@ hv_proof hv_rig_take(hv_rig *self, uint64_t limit_bytes)
 {
 	hv_proof proof = { .look_err = HV_OK };
 	record_look(self);
-	proof.look_err = hv_residency_look(&self->residency, &self->vm.memory, &self->before);
+	proof.look_err = hv_residency_look(&self->residency, &self->memory, &self->before);
 	proof.move = self->config.technique->automatic ? hv_monitor_next_pass(&self->monitor)
 						       : hv_monitor_do(&self->monitor, HV_COMMAND_SHRINK, limit_bytes);
-	hv_err err = hv_residency_look(&self->residency, &self->vm.memory, &self->after);
+	hv_err err = hv_residency_look(&self->residency, &self->memory, &self->after);
 	if (proof.look_err == HV_OK)
 		proof.look_err = err;
 	if (proof.look_err == HV_OK)
 		proof_compare(self, &proof);
-	proof.file = self->vm.memory.backing->shared;
+	proof.file = self->memory.backing->shared;
 	if (self->before.file_bytes > self->after.file_bytes)
 		proof.file_freed = self->before.file_bytes - self->after.file_bytes;
 	return proof;
@@ -246,9 +239,13 @@ bool hv_proof_holds(const hv_proof *proof, bool touched, char *detail, size_t de
 
 bool hv_rig_sound(hv_rig *self, char *detail, size_t detail_bytes)
 {
-	hv_vm_outcome outcome = hv_vm_result(&self->vm);
-	if (hv_host_fault(&self->host) != NULL)
+	hv_vm_outcome outcome;
+	bool stopped = hv_host_fault(&self->host) != NULL;
+	hv_err err = stopped ? HV_OK : hv_rig_result(self, &outcome);
+	if (stopped)
 		hv_host_fault_text(&self->host, detail, detail_bytes);
+	else if (err != HV_OK)
+		snprintf(detail, detail_bytes, "the guest's outcome: %s", hv_err_text(err));
 	else if (outcome.mismatches != 0 || outcome.frees_refused != 0 || outcome.installs_failed != 0)
 		snprintf(detail, detail_bytes,
 			 "%" PRIu64 " frames lost what was written, %" PRIu64 " frees refused, %" PRIu64
@@ -256,7 +253,6 @@ bool hv_rig_sound(hv_rig *self, char *detail, size_t detail_bytes)
 			 outcome.mismatches, outcome.frees_refused, outcome.installs_failed);
 	else if (self->device.dma == NULL ||
 		 hv_rig_device_sound(&self->device, &self->host, self->pinned_before, detail, detail_bytes))
-		/* what a host has taken out of a shared state is held by nobody in the guest */
-		return hv_vm_audit(&self->vm, !self->config.vm.allocator->shared_state, detail, detail_bytes);
+		return hv_rig_audit(self, detail, detail_bytes);
 	return false;
 }

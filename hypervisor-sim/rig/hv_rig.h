@@ -2,14 +2,19 @@
  *
  * A rig: one VM with its host put together (memory, vCPUs, R, install service, monitor, oracle), and reclaims that are
  * proven. Scenarios and tests build on it. The host attaches to the guest's region by descriptor, in a mapping of its
- * own, as another process would. */
+ * own. The guest is in this process, or in another one: then its memory has to be a file, the host has all of it by
+ * descriptor, and the experiment tells the guest what to do through hv_rig_begin() and its like only. */
 #ifndef HV_RIG_H
 #define HV_RIG_H
 
 #include "host/install_service.h"
 #include "host/monitor.h"
 #include "memory/residency.h"
+#include "rig/guest_process.h"
 #include "rig/rig_device.h"
+
+/** Where the guest runs: as threads beside its host, or in a process of its own. */
+typedef enum hv_isolation { HV_ISOLATION_THREAD, HV_ISOLATION_PROCESS } hv_isolation;
 
 typedef struct hv_rig_config {
 	hv_vm_config vm;
@@ -23,13 +28,19 @@ typedef struct hv_rig_config {
 	bool dma;         /**< with a DMA device, where there is one */
 	uint64_t dma_window_huge; /**< 0 = it sees all of the memory, or what RLIMIT_MEMLOCK allows */
 	bool oracle_fallback;     /**< look with mincore() in any case */
+	hv_isolation isolation;
+	uint64_t guest_patience_ns; /**< how long a guest's process may take to answer; 0 = half a minute */
 } hv_rig_config;
 
 typedef struct hv_rig {
 	hv_rig_config config;
-	hv_vm vm;
-	llfree_arena host_arena; /**< the host's own mapping of the region; without memory */
-	bool host_attached;
+	hv_vm vm; /**< when the guest is in this process */
+	bool vm_up;
+	hv_guest_process guest;  /**< when it is in its own */
+	hv_memory memory;        /**< of the guest, as this process has it mapped */
+	hv_ports *ports;         /**< likewise */
+	llfree_arena host_arena; /**< the host's own mapping of the region; with memory when the guest is elsewhere */
+	bool host_attached, ports_mapped;
 	hv_host host;
 	hv_rig_device device;   /**< device.dma NULL = none */
 	uint64_t pinned_before; /**< by this process, without the device */
@@ -47,6 +58,16 @@ typedef struct hv_rig {
  *  @param failed_step  what went wrong, for a person; errno may say why */
 HV_MUST_CHECK hv_err hv_rig_create(hv_rig *self, const hv_rig_config *config, const char **failed_step);
 void hv_rig_destroy(hv_rig *self);
+
+/* The guest, wherever it runs: as the functions of hv_vm.h. HV_ERR_GONE, HV_ERR_TIMEOUT: a process only. */
+
+HV_MUST_CHECK hv_err hv_rig_begin(hv_rig *self, hv_job job, uint64_t fill_max_frames);
+HV_MUST_CHECK hv_err hv_rig_wait(hv_rig *self);
+/** Begin and wait. */
+HV_MUST_CHECK hv_err hv_rig_do(hv_rig *self, hv_job job, uint64_t fill_max_frames);
+HV_MUST_CHECK hv_err hv_rig_fill_all(hv_rig *self);
+HV_MUST_CHECK hv_err hv_rig_fill_base(hv_rig *self, uint64_t base_bytes);
+HV_MUST_CHECK hv_err hv_rig_result(hv_rig *self, hv_vm_outcome *outcome);
 
 /** A reclaim and what the oracle saw of it. */
 typedef struct hv_proof {
@@ -76,5 +97,12 @@ uint64_t hv_rig_out_bytes(const hv_rig *self);
 
 /** At rest: is the guest's allocator consistent (A2), and did every frame hold what its owner wrote (H1)? */
 HV_MUST_CHECK bool hv_rig_sound(hv_rig *self, char *detail, size_t detail_bytes);
+
+/* rig_guest.c: for the rig itself */
+HV_MUST_CHECK hv_err hv_rig_guest_create(hv_rig *self);
+HV_MUST_CHECK hv_err hv_rig_guest_start(hv_rig *self);
+void hv_rig_guest_stop(hv_rig *self);
+void hv_rig_guest_destroy(hv_rig *self);
+HV_MUST_CHECK bool hv_rig_audit(hv_rig *self, char *detail, size_t detail_bytes);
 
 #endif

@@ -5,6 +5,7 @@
  * none; for the others the count is a property to be reported. */
 #define _GNU_SOURCE
 #include "cli/hv_session.h"
+#include "cli/isolation_options.h"
 #include "rig/hv_rig.h"
 #include "scenario/hv_scenario.h"
 
@@ -20,6 +21,7 @@ enum { KEY_TRANSFERS = 0x1000, KEY_SECONDS, KEY_WINDOW, RESIZES_MIN = 4, PASSES_
 
 typedef struct safety_options {
 	hv_options common;
+	hv_isolation_options isolation;
 	uint64_t transfers, seconds, window_huge;
 } safety_options;
 
@@ -86,20 +88,28 @@ static void resize_by_policy(safety *self, uint64_t begin_ns)
 	hv_monitor_policy(&self->rig.monitor, false);
 }
 
+/* The guest does what it is told; in a process of its own it may be gone. */
+static bool guest_fine(safety *self, hv_err err)
+{
+	if (err != HV_OK)
+		self->resize_err = err;
+	return err == HV_OK;
+}
+
 static void run(safety *self)
 {
-	hv_vm *vm = &self->rig.vm;
-	hv_vm_fill_base(vm, self->options->common.target_bytes / 2);
-	hv_vm_begin(vm, HV_JOB_DEVICE, 0);
+	if (!guest_fine(self, hv_rig_fill_base(&self->rig, self->options->common.target_bytes / 2)) ||
+	    !guest_fine(self, hv_rig_begin(&self->rig, HV_JOB_DEVICE, 0)))
+		return;
 	uint64_t begin_ns = hv_now_ns();
 	if (self->technique->automatic)
 		resize_by_policy(self, begin_ns);
 	else
 		resize_by_limit(self, begin_ns);
-	hv_vm_begin(vm, HV_JOB_WORK, 0); /* the base: checked once more */
+	if (!guest_fine(self, hv_rig_begin(&self->rig, HV_JOB_WORK, 0))) /* the base: checked once more */
+		return;
 	hv_sleep_ns(PAUSE_NS);
-	hv_vm_begin(vm, HV_JOB_FREE, 0);
-	hv_vm_wait(vm);
+	(void)!guest_fine(self, hv_rig_do(&self->rig, HV_JOB_FREE, 0));
 }
 
 static void row_emit(const safety *self, const char *phase, const char *metric, uint64_t value, const char *note)
@@ -110,6 +120,7 @@ static void row_emit(const safety *self, const char *phase, const char *metric, 
 		       .allocator = self->allocator->name,
 		       .device = "dma",
 		       .backing = self->backing->name,
+		       .isolation = hv_isolation_text(self->options->isolation.isolation),
 		       .phase = phase,
 		       .metric = metric,
 		       .unit = "count",
@@ -138,7 +149,7 @@ static void emit(safety *self)
 	check_emit(self, sound, "memory, pins and allocator at rest (H1, H2, A2)", sound ? "1 guest checked" : detail);
 	check_emit(self, self->resize_err == HV_OK, "every resize ended well", hv_err_text(self->resize_err));
 	snprintf(note, sizeof(note), "%s, device sees %" PRIu64 " of %" PRIu64 " huge frames%s",
-		 self->technique->dma_safe ? "DMA-safe" : "not DMA-safe", window, self->rig.vm.memory.huge_count,
+		 self->technique->dma_safe ? "DMA-safe" : "not DMA-safe", window, self->rig.memory.huge_count,
 		 hv_dma_limited(self->rig.device.dma) ? " (RLIMIT_MEMLOCK)" : "");
 	row_emit(self, "stale transfers", "stale_transfers", stale, note);
 	row_emit(self, "transfers", "transfers", outcome.transfers, NULL);
@@ -186,6 +197,7 @@ static uint64_t technique_run(const safety_options *options, hv_result *result, 
 		.batch_huge = (uint32_t)common->batch_huge,
 		.dma = true,
 		.dma_window_huge = options->window_huge,
+		.isolation = options->isolation.isolation,
 	};
 	const char *failed_step;
 	hv_err err = hv_rig_create(&self.rig, &config, &failed_step);
@@ -214,7 +226,8 @@ static void run_all(const safety_options *options, hv_result *result)
 		return;
 	}
 	for (const hv_backing *const *backing = hv_backings; *backing != NULL; backing++) {
-		if (!hv_options_wants(options->common.backing, (*backing)->name))
+		if (!hv_options_wants(options->common.backing, (*backing)->name) ||
+		    !hv_isolation_allows(&options->isolation, *backing))
 			continue;
 		if (!hv_backing_available(*backing, why, sizeof(why))) {
 			hv_result_skip(result, (*backing)->name, why);
@@ -240,7 +253,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	safety_options *options = state->input;
 	switch (key) {
 	case ARGP_KEY_INIT:
+		options->isolation.common = &options->common;
 		state->child_inputs[0] = &options->common;
+		state->child_inputs[1] = &options->isolation;
 		return 0;
 	case KEY_TRANSFERS:
 		options->transfers = number(state, "transfers", text, UINT32_MAX);
@@ -259,6 +274,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 			options->common.target_bytes =
 				options->common.memory_bytes / 4 & ~(uint64_t)(HV_HUGE_BYTES - 1);
 		hv_options_check(&options->common, state);
+		hv_isolation_check(&options->isolation, state);
 		if (options->common.memory_bytes >> HV_HUGE_SHIFT > HV_DMA_HUGE_MAX)
 			argp_error(state, "--memory is more than a device can map; allowed: up to 32G");
 		return 0;
@@ -272,6 +288,7 @@ static void parameters_add(hv_result *result, const safety_options *options)
 	cJSON *object = result->parameters;
 	cJSON_AddStringToObject(object, "technique", options->common.technique);
 	cJSON_AddStringToObject(object, "backing", options->common.backing);
+	cJSON_AddStringToObject(object, "isolation", hv_isolation_text(options->isolation.isolation));
 	cJSON_AddNumberToObject(object, "memory_bytes", (double)options->common.memory_bytes);
 	cJSON_AddNumberToObject(object, "target_bytes", (double)options->common.target_bytes);
 	cJSON_AddNumberToObject(object, "vcpus", (double)options->common.vcpus);
@@ -284,7 +301,9 @@ static void parameters_add(hv_result *result, const safety_options *options)
 
 static int dma_safety_run(int argc, char **argv)
 {
-	static const struct argp_child children[] = { { &hv_options_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp_child children[] = { { &hv_options_argp, 0, NULL, 0 },
+						      { &hv_isolation_argp, 0, NULL, 0 },
+						      { 0 } };
 	static const struct argp argp = {
 		.options = option_table,
 		.parser = parse,

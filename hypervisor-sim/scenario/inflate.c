@@ -10,6 +10,7 @@
 #define _GNU_SOURCE
 #include "cli/hv_session.h"
 #include "cli/policy_options.h"
+#include "cli/isolation_options.h"
 #include "rig/hv_rig.h"
 #include "scenario/hv_scenario.h"
 
@@ -42,11 +43,13 @@ typedef struct verdict {
 typedef struct inflate_options {
 	hv_options common;
 	hv_policy_options policy; /**< of automatic techniques */
+	hv_isolation_options isolation;
 } inflate_options;
 
 typedef struct inflate {
 	const hv_options *options;
 	const hv_policy_options *policy;
+	const hv_isolation_options *isolation;
 	hv_result *result;
 	const hv_technique *technique;
 	const hv_guest_allocator *allocator;
@@ -87,6 +90,14 @@ static bool sample_add(inflate *self, phase at, uint64_t elapsed_ns, uint64_t mo
 	return hv_samples_add(&self->samples[at], (double)elapsed_ns * HV_HUGE_BYTES / (double)moved_bytes) == HV_OK;
 }
 
+/* The guest does what it is told; in a process of its own it may be gone. */
+static bool guest_fine(inflate *self, hv_err err)
+{
+	if (err != HV_OK)
+		verdict_add(&self->sound, false, hv_err_text(err));
+	return err == HV_OK;
+}
+
 static bool rig_start(inflate *self)
 {
 	const hv_options *options = self->options;
@@ -106,6 +117,7 @@ static bool rig_start(inflate *self)
 		.discard = HV_DISCARD_VECTORED,
 		.batch_huge = (uint32_t)options->batch_huge,
 		.dma = options->dma,
+		.isolation = self->isolation->isolation,
 	};
 	const char *failed_step;
 	hv_err err = hv_rig_create(&self->rig, &config, &failed_step);
@@ -122,8 +134,7 @@ static bool rig_start(inflate *self)
 	uint64_t slack_bytes = (4 + 3 * options->vcpus) * (uint64_t)HV_HUGE_BYTES;
 	uint64_t base_bytes =
 		self->target_bytes > 2 * slack_bytes ? self->target_bytes - slack_bytes : self->target_bytes / 2;
-	hv_vm_fill_base(&self->rig.vm, base_bytes);
-	return true;
+	return guest_fine(self, hv_rig_fill_base(&self->rig, base_bytes));
 }
 
 static void rig_end(inflate *self)
@@ -131,9 +142,8 @@ static void rig_end(inflate *self)
 	if (!self->rig_up)
 		return;
 	char detail[200];
-	hv_vm_begin(&self->rig.vm, HV_JOB_FREE, 0);
-	hv_vm_wait(&self->rig.vm);
-	verdict_add(&self->sound, hv_rig_sound(&self->rig, detail, sizeof(detail)), detail);
+	if (guest_fine(self, hv_rig_do(&self->rig, HV_JOB_FREE, 0)))
+		verdict_add(&self->sound, hv_rig_sound(&self->rig, detail, sizeof(detail)), detail);
 	hv_rig_destroy(&self->rig);
 	self->rig_up = false;
 }
@@ -155,7 +165,8 @@ static bool shrink(inflate *self, phase at)
 	if (hv_interrupted())
 		return false;
 	progress(self, at);
-	hv_vm_begin(&self->rig.vm, HV_JOB_WORK, 0);
+	if (!guest_fine(self, hv_rig_begin(&self->rig, HV_JOB_WORK, 0)))
+		return false;
 	hv_proof proof = hv_rig_take(&self->rig, self->target_bytes);
 	if (proof.move.err == HV_ERR_TIMEOUT && strcmp(self->policy->policy->name, "period") != 0)
 		return policy_idle(self, at);
@@ -197,14 +208,13 @@ static bool grow_touch(inflate *self, phase at)
 	uint64_t evicted_bytes = self->technique->shared_state ? hv_rig_out_bytes(&self->rig) : self->taken_bytes;
 	uint64_t begin_ns = hv_now_ns();
 	hv_move move = grow(self);
-	hv_vm_fill_all(&self->rig.vm);
+	bool filled = guest_fine(self, hv_rig_fill_all(&self->rig));
 	uint64_t elapsed_ns = hv_now_ns() - begin_ns;
 	uint64_t left_bytes = hv_rig_out_bytes(&self->rig);
 	if (left_bytes != 0)
 		verdict_add(&self->proof, false, "the guest could not allocate all that was given back");
-	hv_vm_begin(&self->rig.vm, HV_JOB_FREE, 0);
-	hv_vm_wait(&self->rig.vm);
-	return move.err == HV_OK && (at == PHASE_COUNT || sample_add(self, at, elapsed_ns, evicted_bytes - left_bytes));
+	return filled && guest_fine(self, hv_rig_do(&self->rig, HV_JOB_FREE, 0)) && move.err == HV_OK &&
+	       (at == PHASE_COUNT || sample_add(self, at, elapsed_ns, evicted_bytes - left_bytes));
 }
 
 static bool grow_only(inflate *self)
@@ -256,12 +266,15 @@ static void row_emit(const inflate *self, const char *name, const char *metric, 
 	if (bytes && self->target_bytes != self->options->target_bytes)
 		snprintf(note, sizeof(note), "slow: down to %s only",
 			 hv_format_bytes(self->target_bytes, target, sizeof(target)));
+	else if (hv_isolation_note(self->isolation) != NULL)
+		snprintf(note, sizeof(note), "%s", hv_isolation_note(self->isolation));
 	hv_row row = {
 		.scenario = "inflate",
 		.technique = self->technique->name,
 		.allocator = self->allocator->name,
 		.device = self->options->dma ? "dma" : "none",
 		.backing = self->backing->name,
+		.isolation = hv_isolation_text(self->isolation->isolation),
 		.phase = name,
 		.metric = metric,
 		.unit = unit,
@@ -340,6 +353,7 @@ static void technique_run(const inflate_options *all, hv_result *result, const h
 	const hv_options *options = &all->common;
 	inflate self = { .options = options,
 			 .policy = &all->policy,
+			 .isolation = &all->isolation,
 			 .result = result,
 			 .technique = technique,
 			 .backing = backing,
@@ -365,6 +379,7 @@ static void parameters_add(hv_result *result, const inflate_options *all)
 	hv_policy_parameters(object, &all->policy);
 	cJSON_AddStringToObject(object, "technique", options->technique);
 	cJSON_AddStringToObject(object, "backing", options->backing);
+	cJSON_AddStringToObject(object, "isolation", hv_isolation_text(all->isolation.isolation));
 	cJSON_AddNumberToObject(object, "memory_bytes", (double)options->memory_bytes);
 	cJSON_AddNumberToObject(object, "target_bytes", (double)options->target_bytes);
 	cJSON_AddNumberToObject(object, "iterations", (double)options->iterations);
@@ -386,8 +401,8 @@ static void parameters_add(hv_result *result, const inflate_options *all)
 
 static void run_all(const inflate_options *all, hv_result *result)
 {
-	char missing[160];
 	const hv_options *options = &all->common;
+	char missing[160];
 	if (hv_policy_options_skip(&all->policy, result))
 		return;
 	if (options->dma && !hv_dma_available(missing, sizeof(missing))) {
@@ -396,7 +411,8 @@ static void run_all(const inflate_options *all, hv_result *result)
 	}
 	for (const hv_backing *const *backing = hv_backings; *backing != NULL; backing++) {
 		char why[160];
-		if (!hv_options_wants(options->backing, (*backing)->name))
+		if (!hv_options_wants(options->backing, (*backing)->name) ||
+		    !hv_isolation_allows(&all->isolation, *backing))
 			continue;
 		if (!hv_backing_available(*backing, why, sizeof(why))) {
 			hv_result_skip(result, (*backing)->name, why);
@@ -414,8 +430,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	hv_options *options = &all->common;
 	switch (key) {
 	case ARGP_KEY_INIT:
+		all->isolation.common = options;
 		state->child_inputs[0] = options;
 		state->child_inputs[1] = &all->policy;
+		state->child_inputs[2] = &all->isolation;
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "'%s' is not an option; see --help", text);
@@ -429,6 +447,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 			argp_error(state,
 				   "--policy watermark needs to know what the guest uses, and nobody tells here; "
 				   "allowed: others");
+		hv_isolation_check(&all->isolation, state);
 		if (options->target_bytes < (4 + options->vcpus) * 2 * (uint64_t)HV_HUGE_BYTES)
 			argp_error(state, "--target is too small for %" PRIu64 " vCPUs; allowed: from %" PRIu64 "M",
 				   options->vcpus, (4 + options->vcpus) * 4);
@@ -442,6 +461,7 @@ static int inflate_run(int argc, char **argv)
 {
 	static const struct argp_child children[] = { { &hv_options_argp, 0, NULL, 0 },
 						      { &hv_policy_argp, 0, NULL, 0 },
+						      { &hv_isolation_argp, 0, NULL, 0 },
 						      { 0 } };
 	static const struct argp argp = {
 		.parser = parse,
@@ -449,16 +469,17 @@ static int inflate_run(int argc, char **argv)
 		.doc = "Shrink a VM to --target and grow it again, by each technique; time per "
 		       "2 MiB moved, every byte proven."
 	};
-	inflate_options options = { .common = hv_options_default(), .policy = hv_policy_options_default() };
+	inflate_options all = { .common = hv_options_default(), .policy = hv_policy_options_default() };
+	const hv_options *options = &all.common;
 	hv_result result;
-	if (argp_parse(&argp, argc, argv, 0, NULL, &options) != 0)
+	if (argp_parse(&argp, argc, argv, 0, NULL, &all) != 0)
 		return HV_EXIT_USAGE;
-	if (!hv_session_open(&result, &options.common, "inflate"))
+	if (!hv_session_open(&result, options, "inflate"))
 		return HV_EXIT_USAGE;
-	parameters_add(&result, &options);
-	run_all(&options, &result);
+	parameters_add(&result, &all);
+	run_all(&all, &result);
 	hv_session_progress(NULL);
-	return hv_session_close(&result, &options.common, hv_interrupted());
+	return hv_session_close(&result, options, hv_interrupted());
 }
 
 const hv_scenario hv_scenario_inflate = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The registry of techniques; see hv_technique.h. */
+ * The registry of techniques, and how a guest half comes into a VM; see hv_technique.h. */
 #include "techniques/hv_technique.h"
 
 #include <string.h>
@@ -11,4 +11,14 @@ const hv_technique *hv_technique_find(const char *name)
 		if (strcmp((*each)->name, name) == 0)
 			return *each;
 	return NULL;
+}
+
+hv_err hv_guest_half_attach(const hv_guest_half *half, hv_vm *vm, hv_channel *channel)
+{
+	hv_err err = HV_OK;
+	if (half->drive != NULL)
+		err = hv_driver_create(vm, channel, half->n_rings, half->drive);
+	for (uint32_t idx = 0; err == HV_OK && half->attach != NULL && idx < vm->config.n_vcpus; idx++)
+		err = half->attach(&vm->vcpus[idx]);
+	return err;
 }

@@ -19,6 +19,9 @@ typedef struct hv_guest_half {
 	bool reports;     /**< it reports free memory */
 } hv_guest_half;
 
+/** Put a guest half into a VM that does not run yet: its driver, and what each vCPU needs. @return as attach */
+HV_MUST_CHECK hv_err hv_guest_half_attach(const hv_guest_half *half, hv_vm *vm, hv_channel *channel);
+
 /** What runs in the monitor, on its one reclaiming thread. moved_bytes: what changed hands, also on error. */
 typedef struct hv_host_half {
 	/** Take memory until the guest has no more than the limit; HV_ERR_SHORT when it has not enough free.

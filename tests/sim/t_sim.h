@@ -114,8 +114,8 @@ static inline void t_rest(hv_rig *rig)
 static inline uint64_t t_evicted_resident(hv_rig *rig)
 {
 	uint64_t n_resident = 0;
-	assert_int_equal(hv_residency_look(&rig->residency, &rig->vm.memory, &rig->after), HV_OK);
-	for (uint64_t idx = 0; idx < rig->vm.memory.huge_count; idx++) {
+	assert_int_equal(hv_residency_look(&rig->residency, &rig->memory, &rig->after), HV_OK);
+	for (uint64_t idx = 0; idx < rig->memory.huge_count; idx++) {
 		hv_r now = hv_frames_state(&rig->host.frames, idx);
 		n_resident += (now == HV_R_SOFT || now == HV_R_HARD) && rig->after.resident_frames[idx] != 0;
 	}
