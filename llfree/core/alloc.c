@@ -161,6 +161,19 @@ static bool take(const llfree_t *self, llfree_slot *slot, const want *w, llf_run
 	return w->width ? take_loose(self, slot, w->width, w->max_frames, run) : take_run(self, slot, w->order, run);
 }
 
+/* Out of what another slot has reserved, as a get that names its CPU and class would: where there are fewer trees than
+ * busy CPUs, a slot that was drained reserves its tree again before the sweep gets there. Only from classes whose trees
+ * this one may use without changing them. */
+static bool take_held(const llfree_t *self, unsigned class_idx, const want *w, llf_run *run)
+{
+	for (uint64_t i = 0; i < (uint64_t)self->cpus * self->classes; i++) {
+		uint8_t rule = self->rule[class_idx][i % self->classes];
+		if ((rule == LLFREE_MATCH || rule == LLFREE_STEAL) && take(self, &self->slots[i], w, run))
+			return true;
+	}
+	return false;
+}
+
 /* The reservation has not got it: other trees, then all trees, then all trees after everybody gave back. */
 LLF_NOINLINE static llfree_err get_elsewhere(const llfree_t *self, llfree_request request, const want *w, llf_run *run)
 {
@@ -179,6 +192,8 @@ LLF_NOINLINE static llfree_err get_elsewhere(const llfree_t *self, llfree_reques
 			return LLFREE_OK;
 		if (i && !held_back)
 			break;
+		if (i && take_held(self, request.class_idx, w, run))
+			return LLFREE_OK;
 		llfree_drain_all(self);
 	}
 	return LLFREE_ERR_NOMEM;
