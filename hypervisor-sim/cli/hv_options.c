@@ -222,6 +222,14 @@ const hv_guest_allocator *hv_options_allocator(const hv_options *options, const 
 	return NULL;
 }
 
+uint64_t hv_options_target(const hv_options *options, const hv_technique *technique)
+{
+	uint64_t bytes = options->memory_bytes - options->target_bytes;
+	if (technique->grain_bytes >= HV_HUGE_BYTES || bytes <= options->slow_bytes)
+		return options->target_bytes;
+	return options->memory_bytes - options->slow_bytes;
+}
+
 bool hv_options_wants(const char *list, const char *name)
 {
 	if (strcmp(list, "all") == 0)

@@ -39,6 +39,8 @@ const hv_guest_allocator *hv_options_allocator(const hv_options *options, const 
 
 /** The value of an option that is any size. Ends the program with a usage error. */
 uint64_t hv_options_size(const struct argp_state *state, const char *name, const char *text);
+/** The target for a technique: one that moves less than a huge frame at once is slow, and moves less memory. */
+uint64_t hv_options_target(const hv_options *options, const hv_technique *technique);
 
 /** Is this technique, or backing, among those asked for? */
 bool hv_options_wants(const char *list, const char *name);

@@ -89,12 +89,18 @@ static void add_text(cJSON *object, const char *key, const char *text)
 		cJSON_AddStringToObject(object, key, text);
 }
 
-double hv_result_rounded(double value)
+static double rounded_to(double value, unsigned digits)
 {
 	if (value == 0)
 		return 0;
-	double scale = pow(10, 3 - floor(log10(fabs(value))));
+	double scale = pow(10, digits - 1 - floor(log10(fabs(value))));
 	return round(value * scale) / scale;
+}
+
+/* Four significant digits are more than nearly all of these measurements carry. */
+double hv_result_rounded(double value)
+{
+	return rounded_to(value, 4);
 }
 
 static cJSON *row_json(const hv_row *row, const hv_summary *summary)
@@ -117,7 +123,8 @@ static cJSON *row_json(const hv_row *row, const hv_summary *summary)
 	cJSON_AddNumberToObject(object, "first", hv_result_rounded(summary->first));
 	cJSON *samples = cJSON_AddArrayToObject(object, "samples");
 	for (size_t at = 0; at < row->samples->n_values; at++)
-		cJSON_AddItemToArray(samples, cJSON_CreateNumber(hv_result_rounded(row->samples->values[at])));
+		cJSON_AddItemToArray(samples, cJSON_CreateNumber(rounded_to(row->samples->values[at],
+									    row->digits != 0 ? row->digits : 4)));
 	if (row->interval_s > 0)
 		cJSON_AddNumberToObject(object, "interval_s", hv_result_rounded(row->interval_s));
 	if (row->has_bytes_moved)

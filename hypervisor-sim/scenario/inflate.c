@@ -338,15 +338,6 @@ static void emit(inflate *self)
 		hv_samples_clear(&self->samples[at]);
 }
 
-/* What moves less than a huge frame at once is slow: it moves less memory. */
-static uint64_t target_of(const hv_options *options, const hv_technique *technique)
-{
-	uint64_t bytes = options->memory_bytes - options->target_bytes;
-	if (technique->grain_bytes >= HV_HUGE_BYTES || bytes <= options->slow_bytes)
-		return options->target_bytes;
-	return options->memory_bytes - options->slow_bytes;
-}
-
 static void technique_run(const inflate_options *all, hv_result *result, const hv_technique *technique,
 			  const hv_backing *backing)
 {
@@ -357,7 +348,7 @@ static void technique_run(const inflate_options *all, hv_result *result, const h
 			 .result = result,
 			 .technique = technique,
 			 .backing = backing,
-			 .target_bytes = target_of(options, technique) };
+			 .target_bytes = hv_options_target(options, technique) };
 	char why[160], what[120];
 	self.allocator = hv_options_allocator(options, technique, why, sizeof(why));
 	if (self.allocator == NULL) {

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The command line, the rows and the table of scenarios that measure what a guest feels of resizes: all but the kernel
+ * that its vCPUs run. */
+#ifndef HV_IMPACT_COMMAND_H
+#define HV_IMPACT_COMMAND_H
+
+#include "rig/impact.h"
+
+typedef struct hv_impact_spec {
+	const char *scenario, *doc;
+	const hv_impact_kernel *kernel;
+	uint64_t buffer_bytes;     /**< of each vCPU, unless asked otherwise */
+	uint64_t buffer_parts;     /**< huge frames come in this many equal parts */
+	const char *metric, *unit; /**< of the series */
+	double scale;              /**< work per quantum, or per second, to the unit */
+	bool per_second;
+	bool (*interrupted)(void);
+} hv_impact_spec;
+
+/** Parse, run, write. @return the exit code */
+int hv_impact_command(const hv_impact_spec *spec, int argc, char **argv);
+
+#endif
