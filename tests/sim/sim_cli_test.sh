@@ -3,25 +3,8 @@
 # hvsim's command line: bad input ends with 2, says what is wrong and what is allowed, and makes nothing; a small run
 # writes valid results and never over earlier ones.
 hvsim=$1
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-failures=0
-
-fail() {
-	echo "FAILED: $1"
-	failures=$((failures + 1))
-}
-
-# expect CODE PATTERN ARGUMENT...: exit code, and a pattern that the output holds
-expect() {
-	code=$1
-	pattern=$2
-	shift 2
-	"$hvsim" "$@" >"$dir/out" 2>&1
-	got=$?
-	[ "$got" -eq "$code" ] || fail "hvsim $*: exit code $got, not $code: $(cat "$dir/out")"
-	grep -q -e "$pattern" "$dir/out" || fail "hvsim $*: no '$pattern' in: $(cat "$dir/out")"
-}
+# shellcheck source=tests/sim/cli_expect.sh
+. "$(dirname "$0")/cli_expect.sh"
 
 expect 2 'Usage'
 expect 2 'unknown command' nonsense
@@ -100,14 +83,9 @@ sleep 3
 kill -INT "$pid"
 wait "$pid"
 got=$?
+pid=
 [ "$got" -eq 130 ] || fail "interrupted: exit code $got, not 130: $(cat "$dir/out")"
 grep -q '"interrupted":.*true' "$dir/partial.json" || fail "the partial result does not say that it is partial"
 grep -q '"shrink-untouched"' "$dir/partial.json" || fail "the partial result has no rows"
-if command -v python3 >/dev/null; then
-	for file in result partial; do
-		python3 -c 'import json,sys; json.load(open(sys.argv[1]))' "$dir/$file.json" || fail "$file.json is not JSON"
-	done
-fi
-
-[ "$failures" -eq 0 ] && echo "all passed"
-exit $((failures > 0))
+well_formed "$dir/result.json" "$dir/partial.json"
+finish

@@ -3,26 +3,8 @@
 # Command lines of stream and ftq: bad input ends with 2 and says what is allowed; small runs write valid results with
 # series and the instants of resizes; Ctrl-C leaves a valid file.
 hvsim=$1
-dir=$(mktemp -d) || exit 1
-pid=
-trap '[ -z "$pid" ] || kill -KILL $pid 2>/dev/null; rm -rf "$dir"' EXIT
-failures=0
-
-fail() {
-	echo "FAILED: $1"
-	failures=$((failures + 1))
-}
-
-# expect CODE PATTERN ARGUMENT...: exit code, and a pattern that the output holds
-expect() {
-	code=$1
-	pattern=$2
-	shift 2
-	"$hvsim" "$@" >"$dir/out" 2>&1
-	got=$?
-	[ "$got" -eq "$code" ] || fail "hvsim $*: exit code $got, not $code: $(cat "$dir/out")"
-	grep -q -e "$pattern" "$dir/out" || fail "hvsim $*: no '$pattern' in: $(cat "$dir/out")"
-}
+# shellcheck source=tests/sim/cli_expect.sh
+. "$(dirname "$0")/cli_expect.sh"
 
 for scenario in stream ftq; do
 	expect 0 'quantum' $scenario --help
@@ -55,19 +37,14 @@ grep -q '"work"' "$dir/ftq.json" || fail "ftq tells no work"
 # in the middle of a window that would take an hour
 "$hvsim" ftq --memory 128M --vcpus 1 --duration 3600 --technique llfree-manual --json "$dir/cut.json" >"$dir/out" 2>&1 &
 pid=$!
-until grep -q '"quantum_ms"' "$dir/cut.json" 2>/dev/null || ! kill -0 $pid 2>/dev/null; do
+until grep -q '"quantum_ms"' "$dir/cut.json" 2>/dev/null || ! kill -0 "$pid" 2>/dev/null; do
 	sleep 0.05
 done
-kill -INT $pid
-wait $pid
+kill -INT "$pid"
+wait "$pid"
 got=$?
 pid=
 [ "$got" -eq 130 ] || fail "interrupted: exit code $got, not 130: $(cat "$dir/out")"
 
-if command -v python3 >/dev/null; then
-	for file in stream ftq cut; do
-		python3 -c 'import json,sys; json.load(open(sys.argv[1]))' "$dir/$file.json" || fail "$file.json is not JSON"
-	done
-fi
-[ "$failures" -eq 0 ] && echo "all passed"
-exit $((failures > 0))
+well_formed "$dir/stream.json" "$dir/ftq.json" "$dir/cut.json"
+finish

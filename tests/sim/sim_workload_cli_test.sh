@@ -5,25 +5,8 @@
 hvsim=$1
 traces=$2
 plugins=$3
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-failures=0
-
-fail() {
-	echo "FAILED: $1"
-	failures=$((failures + 1))
-}
-
-# expect CODE PATTERN ARGUMENT...: exit code, and a pattern that the output holds
-expect() {
-	code=$1
-	pattern=$2
-	shift 2
-	"$hvsim" "$@" >"$dir/out" 2>&1
-	got=$?
-	[ "$got" -eq "$code" ] || fail "hvsim $*: exit code $got, not $code: $(cat "$dir/out")"
-	grep -q -e "$pattern" "$dir/out" || fail "hvsim $*: no '$pattern' in: $(cat "$dir/out")"
-}
+# shellcheck source=tests/sim/cli_expect.sh
+. "$(dirname "$0")/cli_expect.sh"
 
 for scenario in record replay footprint multivm tradeoff; do
 	expect 0 'technique' $scenario --help
@@ -130,10 +113,5 @@ expect 0 'Pareto' tradeoff --memory 64M --cycles 2 --gap 10 --delays 2,20 --batc
 grep -q '"pareto-optimal"' "$dir/tradeoff.json" || fail "tradeoff marks no point"
 expect 0 'skipped: llfree-manual' tradeoff --memory 64M --technique llfree-manual
 
-if command -v python3 >/dev/null; then
-	for file in replay footprint multivm tradeoff; do
-		python3 -c 'import json,sys; json.load(open(sys.argv[1]))' "$dir/$file.json" || fail "$file.json is not JSON"
-	done
-fi
-[ "$failures" -eq 0 ] && echo "all passed"
-exit $((failures > 0))
+well_formed "$dir/replay.json" "$dir/footprint.json" "$dir/multivm.json" "$dir/tradeoff.json"
+finish
