@@ -77,7 +77,7 @@ static void instants_emit(command *self, const hv_row *like, const char *metric,
 	row.metric = metric;
 	row.unit = unit;
 	row.samples = samples;
-	row.digits = 12;
+	row.instants = true;
 	if (samples->n_values > 0)
 		hv_result_row(self->result, &row);
 }
@@ -140,13 +140,14 @@ static void line_show(command *self, figures baseline, figures resized)
 	char grown[32] = "-";
 	header_show(self);
 	if (grow->n_values > 0)
-		snprintf(grown, sizeof(grown), "%.3g", hv_samples_summary(grow).median / 1000);
-	hv_result_say(self->result, "%-14s %-9s %9.4g  %8.1f %8.1f %8.3f %8.1f %8.1f %8.3f  %7zu %9.3g %9s%s%s\n",
-		      self->technique->name, self->backing->name, in_unit(self, median(&impact->baseline.work)),
-		      baseline.worst_second, resized.worst_second,
-		      share_of(resized.worst_second, baseline.worst_second), baseline.p1, resized.p1,
-		      share_of(resized.p1, baseline.p1), shrink->n_values + grow->n_values,
-		      hv_samples_summary(shrink).median / 1000, grown, self->note[0] != '\0' ? "  " : "", self->note);
+		snprintf(grown, sizeof(grown), "%.3g", hv_samples_summary(grow, false).median / 1000);
+	hv_result_say(
+		self->result, "%-14s %-9s %9.4g  %8.1f %8.1f %8.3f %8.1f %8.1f %8.3f  %7zu %9.3g %9s%s%s\n",
+		self->technique->name, self->backing->name, in_unit(self, median(&impact->baseline.work)),
+		baseline.worst_second, resized.worst_second, share_of(resized.worst_second, baseline.worst_second),
+		baseline.p1, resized.p1, share_of(resized.p1, baseline.p1),
+		impact->resizes[HV_SHRINK].begin_s.n_values + impact->resizes[HV_GROW].begin_s.n_values,
+		hv_samples_summary(shrink, false).median / 1000, grown, self->note[0] != '\0' ? "  " : "", self->note);
 }
 
 static void check_emit(command *self, bool ok, const char *what, const char *detail)

@@ -89,8 +89,8 @@ static void duration_parse(hv_impact_options *options, const char *text, const s
 
 static uint64_t size(const struct argp_state *state, const char *name, const char *text)
 {
-	uint64_t value = 0;
-	if (!hv_parse_bytes(text, &value) || value % HV_HUGE_BYTES != 0)
+	uint64_t value = hv_options_size(state, name, text);
+	if (value % HV_HUGE_BYTES != 0)
 		argp_error(state, "--%s is '%s'; allowed: multiples of 2M", name, text);
 	return value;
 }

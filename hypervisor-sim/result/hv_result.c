@@ -123,8 +123,8 @@ static cJSON *row_json(const hv_row *row, const hv_summary *summary)
 	cJSON_AddNumberToObject(object, "first", hv_result_rounded(summary->first));
 	cJSON *samples = cJSON_AddArrayToObject(object, "samples");
 	for (size_t at = 0; at < row->samples->n_values; at++)
-		cJSON_AddItemToArray(samples, cJSON_CreateNumber(rounded_to(row->samples->values[at],
-									    row->digits != 0 ? row->digits : 4)));
+		cJSON_AddItemToArray(samples,
+				     cJSON_CreateNumber(rounded_to(row->samples->values[at], row->instants ? 12 : 4)));
 	if (row->interval_s > 0)
 		cJSON_AddNumberToObject(object, "interval_s", hv_result_rounded(row->interval_s));
 	if (row->has_bytes_moved)
@@ -207,7 +207,7 @@ void hv_result_judge(hv_result *self)
 
 void hv_result_row(hv_result *self, const hv_row *row)
 {
-	hv_summary summary = hv_samples_summary(row->samples, row->interval_s > 0);
+	hv_summary summary = hv_samples_summary(row->samples, row->interval_s > 0 || row->instants);
 	spread_note(self, row, &summary);
 	cJSON_AddItemToArray(self->rows, row_json(row, &summary));
 	if (!row->quiet)

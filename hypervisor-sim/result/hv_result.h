@@ -29,7 +29,7 @@ typedef struct hv_row {
 	const char *discard; /**< which calls gave the memory back */
 	const char *note;    /**< how this row differs from its neighbours */
 	double interval_s;   /**< the samples are a series over time, with this step; 0 = they are not */
-	unsigned digits;     /**< significant ones of the samples; 0 = four, more than most measurements carry */
+	bool instants;       /**< each sample tells of one event: exact, and no measurements of the same */
 	bool quiet;          /**< not shown in the terminal: the scenario has a table of its own */
 } hv_row;
 

@@ -175,17 +175,19 @@ static bool resize_note(hv_impact *self, hv_direction direction, hv_move move, u
 		refute(self, hv_err_text(move.err));
 		return false;
 	}
-	if (direction == HV_SHRINK) {
-		self->told_bytes += move.bytes;
-		self->first_bytes = self->first_bytes == 0 ? move.bytes : self->first_bytes;
-	}
 	if (move.bytes == 0)
 		return true; /* a pass that had nothing to do */
+	/* the first pass of a window takes all there is, as a shrink does; the others are of another kind */
+	if (direction == HV_GROW || self->told_bytes == 0)
+		keep(self, &resizes->ns_per_huge, (double)move.elapsed_ns * HV_HUGE_BYTES / (double)move.bytes);
+	if (direction == HV_SHRINK) {
+		self->first_bytes = self->told_bytes == 0 ? move.bytes : self->first_bytes;
+		self->told_bytes += move.bytes;
+	}
 	resizes->moved_bytes += move.bytes;
 	keep(self, &resizes->begin_s, series_s(self, begin_ns));
 	keep(self, &resizes->end_s, series_s(self, end_ns));
 	keep(self, &resizes->bytes, (double)move.bytes);
-	keep(self, &resizes->ns_per_huge, (double)move.elapsed_ns * HV_HUGE_BYTES / (double)move.bytes);
 	return true;
 }
 

@@ -56,7 +56,8 @@ typedef enum hv_direction { HV_SHRINK, HV_GROW, HV_DIRECTIONS } hv_direction;
 
 /** Parallel lists: sample i of each belongs to the same resize. Seconds of the resized windows' series. */
 typedef struct hv_impact_resizes {
-	hv_samples begin_s, end_s, bytes, ns_per_huge;
+	hv_samples begin_s, end_s, bytes;
+	hv_samples ns_per_huge;            /**< of passes only the first of each window */
 	uint64_t moved_bytes, freed_bytes; /**< told by the technique; seen by the oracle */
 } hv_impact_resizes;
 

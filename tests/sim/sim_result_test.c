@@ -68,7 +68,7 @@ static bool warned(const cJSON *root, const char *name)
 }
 
 /* @return whether rows of these values, with this unit, are called noisy in the file */
-static bool noisy(const double *values, size_t n_values, const char *unit, double interval_s)
+static bool noisy(const double *values, size_t n_values, const char *unit, double interval_s, bool instants)
 {
 	char folder[] = "/tmp/llfree-result-XXXXXX", path[64];
 	hv_result result;
@@ -84,6 +84,7 @@ static bool noisy(const double *values, size_t n_values, const char *unit, doubl
 		       .unit = unit,
 		       .samples = &samples,
 		       .interval_s = interval_s,
+		       .instants = instants,
 		       .quiet = true };
 	hv_result_row(&result, &row);
 	hv_result_judge(&result);
@@ -92,7 +93,10 @@ static bool noisy(const double *values, size_t n_values, const char *unit, doubl
 	cJSON *root = file_parse(path);
 	bool is_noisy = warned(root, "noisy-samples");
 	const cJSON *shown = cJSON_GetArrayItem(cJSON_GetObjectItem(root, "rows"), 0);
-	assert_int_equal(cJSON_HasObjectItem(shown, "confidence"), n_values > 2 && interval_s == 0);
+	assert_int_equal(cJSON_HasObjectItem(shown, "confidence"), n_values > 2 && interval_s == 0 && !instants);
+	for (size_t at = 0; instants && at < n_values; at++) /* exact */
+		assert_true(cJSON_GetArrayItem(cJSON_GetObjectItem(shown, "samples"), (int)at)->valuedouble ==
+			    values[at]);
 	cJSON_Delete(root);
 	hv_samples_clear(&samples);
 	assert_int_equal(unlink(path), 0);
@@ -104,12 +108,14 @@ static void samples_that_lie_far_apart_are_warned_about(void **state)
 {
 	static const double close[] = { 900, 10, 11, 12 }, apart[] = { 10, 10, 20, 30 };
 	(void)state;
-	assert_false(noisy(close, 4, "ns/2MiB", 0)); /* the first one stands apart */
-	assert_true(noisy(apart, 4, "ns/2MiB", 0));
-	assert_true(noisy(apart, 4, "GiB/s", 0));
-	assert_false(noisy(apart, 4, "count", 0));
-	assert_false(noisy(apart, 4, "ns/2MiB", 0.5));
-	assert_false(noisy(apart, 2, "ns/2MiB", 0)); /* one value behind the first: nothing to compare */
+	assert_false(noisy(close, 4, "ns/2MiB", 0, false)); /* the first one stands apart */
+	assert_true(noisy(apart, 4, "ns/2MiB", 0, false));
+	assert_true(noisy(apart, 4, "GiB/s", 0, false));
+	static const double instants[] = { 1.23456789, 1610612736, 0, 12.000001 };
+	assert_false(noisy(instants, 4, "ns", 0, true));
+	assert_false(noisy(apart, 4, "count", 0, false));
+	assert_false(noisy(apart, 4, "ns/2MiB", 0.5, false));
+	assert_false(noisy(apart, 2, "ns/2MiB", 0, false)); /* one value behind the first: nothing to compare */
 }
 
 int main(void)
