@@ -52,24 +52,27 @@ table() {
 table "$dir/long" 100000
 table "$dir/short" 1
 
-# wait_for TEST...: at most a minute
+# wait_for TEST...: at most two minutes
 wait_for() {
 	local count
-	for ((count = 0; count < 600; count++)); do
+	for ((count = 0; count < 1200; count++)); do
 		"$@" && return
 		sleep 0.1
 	done
 	fail "waited in vain for: $*"
 }
 
-set -m # a process group of its own, and SIGINT not ignored: as in a terminal
-"$full" --quick --build "$build" --steps "$dir/long" --into "$dir/run" >"$dir/out" 2>&1 &
+set -m # a process group of its own, and SIGINT not ignored, whatever started this test: as in a terminal
+env --default-signal=INT "$full" --quick --build "$build" --steps "$dir/long" --into "$dir/run" >"$dir/out" 2>&1 &
 run=$!
 set +m
 wait_for test -s "$dir/run/running/middle.json"
 children=$(cat "/proc/$run/task/$run/children")
 expect 2 'another run is at work' --quick --steps "$dir/long" --into "$dir/run"
 kill -INT -- "-$run"
+is_over() { [[ ! -d /proc/$run || $(awk '/^State/ { print $2 }' "/proc/$run/status") == Z ]]; }
+wait_for is_over
+is_over || kill -KILL -- "-$run" # its child ends with it
 wait "$run"
 got=$?
 ((got == 130)) || fail "interrupted: exit code $got, not 130: $(cat "$dir/out")"
