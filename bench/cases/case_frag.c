@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include "bench_clock.h"
 #include "bench_team.h"
+#include "frag_map.h"
 #include "frag_oracle.h"
 #include "gbench.h"
 
@@ -18,6 +19,7 @@ typedef struct frag_state {
 	uint64_t *frames;    /* allocated ones first */
 	uint64_t n_frames, n_allocated, n_huge;
 	uint16_t *used; /* allocated frames per huge frame */
+	frag_map *map;  /* NULL: none is wanted */
 	double *curve;  /* share of the possible huge frames that are free, in %, by round */
 	uint64_t ops;
 	uint32_t slots;
@@ -74,6 +76,7 @@ static bool frag_count(bench_row *row, uint32_t round)
 		frag->used[frag->frames[i] / LLFREE_HUGE_FRAMES]++;
 	for (uint64_t i = 0; i < frag->n_huge; i++)
 		free_huge += frag->used[i] == 0;
+	frag_map_add(frag->map, round, frag->used);
 	frag->curve[round] = possible ? 100.0 * (double)free_huge / (double)possible : 0;
 	if (!row->allocator)
 		return true;
@@ -127,7 +130,10 @@ static bool frag_setup(bench_row *row)
 	frag->curve = calloc(row->options->rounds + 1, sizeof(frag->curve[0]));
 	if (!row->allocator)
 		frag->oracle = frag_oracle_new(frag->n_frames);
-	if (!frag->frames || !frag->used || !frag->curve || (!row->allocator && !frag->oracle))
+	if (row->options->frag_map_cells)
+		frag->map = frag_map_new(frag->n_huge, row->options->rounds, row->options->frag_map_cells);
+	if ((row->options->frag_map_cells && !frag->map) || !frag->frames || !frag->used || !frag->curve ||
+	    (!row->allocator && !frag->oracle))
 		return bench_row_fail(row, "out of memory");
 	row->pass_ops = frag->n_frames / 2 / 10 * row->options->rounds;
 	return frag_fill_and_halve(row);
@@ -169,6 +175,7 @@ static void frag_report(const bench_row *row, struct bench_gb_state *state)
 {
 	const frag_state *frag = row->extra;
 
+	frag_map_send(frag->map, row->name);
 	for (uint32_t round = 0; round <= row->options->rounds; round++) {
 		char name[24];
 
@@ -188,6 +195,7 @@ static void frag_teardown(bench_row *row)
 	if (!frag)
 		return;
 	frag_oracle_free(frag->oracle);
+	frag_map_free(frag->map);
 	bench_unmap(frag->frames, frag->n_frames * sizeof(frag->frames[0]));
 	free(frag->used);
 	free(frag->curve);

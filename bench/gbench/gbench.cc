@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * The only C++ of the project: what gbench.h declares, over Google Benchmark's classes. A run crosses the pipe as one
- * line of fields that are separated by the unit separator (0x1f), counters last as name=value pairs. Some counters go
- * to the file only: the points of a curve, and what lies behind a median; they are too many for a console row. */
+ * line of fields that are separated by the unit separator (0x1f), counters last as name=value pairs; a map as another.
+ * Some counters go to the file only: the points of a curve, and what lies behind a median; they are too many for a
+ * console row. */
 #include "gbench.h"
 
 #include <benchmark/benchmark.h>
@@ -13,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <sstream>
 #include <string>
@@ -26,7 +28,9 @@ using benchmark::BenchmarkReporter;
 using Run = BenchmarkReporter::Run;
 
 constexpr char separator = '\x1f';
-constexpr size_t fixed_fields = 17;
+constexpr size_t fixed_fields = 17, map_fields = 7;
+
+int worker_fd = -1; /* a worker's side of the pipe */
 
 std::string number(double value)
 {
@@ -42,6 +46,16 @@ std::string clean(std::string text)
 			c = ' ';
 	}
 	return text;
+}
+
+void write_all(int fd, const std::string &text)
+{
+	for (size_t done = 0; done < text.size();) {
+		ssize_t n = ::write(fd, text.data() + done, text.size() - done);
+		if (n < 0 && errno != EINTR)
+			std::_Exit(1); /* the reader is gone */
+		done += n > 0 ? size_t(n) : 0;
+	}
 }
 
 /* Worker: every run becomes a line; side 'D' is what the display would show, 'F' what the file would hold. */
@@ -79,17 +93,7 @@ class pipe_reporter : public BenchmarkReporter
 		for (const auto &counter : run.counters)
 			line << separator << counter.first << "=" << number(counter.second.value);
 		line << "\n";
-		write_all(line.str());
-	}
-
-	void write_all(const std::string &text)
-	{
-		for (size_t done = 0; done < text.size();) {
-			ssize_t n = ::write(fd_, text.data() + done, text.size() - done);
-			if (n < 0 && errno != EINTR)
-				std::_Exit(1); /* the reader is gone */
-			done += n > 0 ? size_t(n) : 0;
-		}
+		write_all(fd_, line.str());
 	}
 
 	int fd_;
@@ -160,9 +164,65 @@ bool file_only(const std::string &name)
 	return name == "noisy" || name.rfind("round_", 0) == 0 || name.find("_pass_") != std::string::npos;
 }
 
+/* The maps of a row, as they will stand in the file; a later repetition replaces an earlier one's. */
+struct row_maps {
+	std::string huge_frames, huge_per_cell;
+	struct cells {
+		std::string free_frames, free_huge;
+	};
+	std::map<long long, cells> rounds;
+};
+
+/* Google Benchmark's JSON with one more key at its end. */
+class json_reporter : public benchmark::JSONReporter
+{
+      public:
+	std::vector<std::pair<std::string, row_maps>> maps;
+
+	void Finalize() override
+	{
+		std::ostream &out = GetOutputStream();
+		out << "\n  ]";
+		if (!maps.empty()) {
+			out << ",\n  \"frag_maps\": [";
+			for (const auto &row : maps)
+				write(out, row.first, row.second, &row == &maps.front());
+			out << "\n  ]";
+		}
+		out << "\n}\n";
+	}
+
+	row_maps *of_row(const std::string &name)
+	{
+		for (auto &row : maps) {
+			if (row.first == name)
+				return &row.second;
+		}
+		maps.push_back({ name, {} });
+		return &maps.back().second;
+	}
+
+      private:
+	static void write(std::ostream &out, const std::string &name, const row_maps &row, bool first)
+	{
+		const char *comma = "";
+		out << (first ? "" : ",") << "\n    {\n      \"name\": \"" << name
+		    << "\",\n      \"huge_frames\": " << row.huge_frames
+		    << ",\n      \"huge_per_cell\": " << row.huge_per_cell << ",\n      \"rounds\": [";
+		for (const auto &round : row.rounds) {
+			out << comma << "\n        { \"round\": " << round.first << ", \"free_frames\": ["
+			    << round.second.free_frames << "],\n          \"free_huge\": [" << round.second.free_huge
+			    << "] }";
+			comma = ",";
+		}
+		out << "\n      ]\n    }";
+	}
+};
+
 struct sink {
 	bench_gb_sink_config config = {};
 	std::unique_ptr<BenchmarkReporter> display, file;
+	json_reporter *json = nullptr; /* file, if it is one */
 	std::ofstream out;
 	int64_t first_family = 0, last_family = -1;
 
@@ -171,7 +231,8 @@ struct sink {
 		std::string format = config.out_format ? config.out_format : "json";
 		out.open(config.out_path);
 		if (format == "json") {
-			file.reset(new benchmark::JSONReporter);
+			json = new json_reporter;
+			file.reset(json);
 		} else if (format == "console") {
 			file.reset(new benchmark::ConsoleReporter(benchmark::ConsoleReporter::OO_Tabular));
 		} else {
@@ -216,6 +277,17 @@ struct sink {
 			make_uniform(&run);
 #pragma GCC diagnostic pop
 		reporter->ReportRuns({ run });
+	}
+
+	void keep_map(const std::vector<std::string> &fields) const
+	{
+		row_maps *row = json ? json->of_row(fields[1]) : nullptr;
+
+		if (!row)
+			return;
+		row->huge_frames = fields[2];
+		row->huge_per_cell = fields[3];
+		row->rounds[std::atoll(fields[4].c_str())] = { fields[5], fields[6] };
 	}
 
 	void show(Run run)
@@ -290,8 +362,30 @@ extern "C" void bench_gb_fail(bench_gb_state *state, const char *message)
 
 extern "C" void bench_gb_run(int fd)
 {
+	worker_fd = fd;
 	pipe_reporter display(fd, 'D'), file(fd, 'F');
 	benchmark::RunSpecifiedBenchmarks(&display, &file, "all");
+}
+
+static void add_list(std::ostringstream &line, const uint16_t *values, size_t n_values)
+{
+	line << separator;
+	for (size_t i = 0; i < n_values; i++)
+		line << (i ? "," : "") << values[i];
+}
+
+extern "C" void bench_gb_send_map(const bench_gb_map *map)
+{
+	std::ostringstream line;
+
+	if (worker_fd < 0)
+		return; /* no report is made of this run */
+	line << "map" << separator << map->row << separator << map->huge_frames << separator << map->huge_per_cell
+	     << separator << map->round;
+	add_list(line, map->free_frames, map->n_cells);
+	add_list(line, map->free_huge, map->n_cells);
+	line << "\n";
+	write_all(worker_fd, line.str());
 }
 
 extern "C" void bench_gb_sink_context(const char *key, const char *value)
@@ -321,6 +415,10 @@ extern "C" bool bench_gb_sink_line(const char *line)
 {
 	std::vector<std::string> fields = split(line);
 
+	if (fields.size() == map_fields && fields[0] == "map") {
+		the_sink->keep_map(fields);
+		return true;
+	}
 	if (fields.size() < fixed_fields || fields[0] != "run")
 		return false;
 	Run run = run_of(fields, the_sink->first_family);

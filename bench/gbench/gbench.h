@@ -37,6 +37,14 @@ void bench_gb_counter(bench_gb_state *state, const char *name, double value);
 void bench_gb_fail(bench_gb_state *state, const char *message);
 /** Run what is registered, write each run to fd as a line. */
 void bench_gb_run(int fd);
+/** A map of a row at one round, two numbers per cell; from within the row's function. See docs/bench.md, "The map". */
+typedef struct bench_gb_map {
+	const char *row;
+	uint64_t huge_frames, huge_per_cell, round;
+	const uint16_t *free_frames, *free_huge; /**< of each cell */
+	size_t n_cells;
+} bench_gb_map;
+void bench_gb_send_map(const bench_gb_map *map);
 
 /* --- sink -------------------------------------------------------------------------------------------------------- */
 

@@ -42,7 +42,8 @@ typedef struct bench_options {
 	bench_numbers threads, orders, frag_slots;
 	uint32_t slots; /* per-CPU structures; 0 = as many as CPUs or threads */
 	uint32_t tuning;
-	uint32_t rounds; /* of frag */
+	uint32_t rounds;         /* of frag */
+	uint32_t frag_map_cells; /* most cells of its map; 0: no map */
 	uint64_t seed;
 	bool pin, list, force;
 	bench_names allocators, cases, peers;

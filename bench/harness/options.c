@@ -13,7 +13,7 @@
 #include "bench_worker_process.h"
 #include "gbench.h"
 
-enum { GIB_SHIFT = 30, DEFAULT_GIB = 8, MAX_ROUNDS = 999, SUMMARY_WRITE = 256 << 20 };
+enum { GIB_SHIFT = 30, DEFAULT_GIB = 8, MAX_ROUNDS = 999, MAX_MAP_CELLS = 65536, SUMMARY_WRITE = 256 << 20 };
 
 enum {
 	OPT_MEMORY = 256,
@@ -23,6 +23,7 @@ enum {
 	OPT_ORDERS,
 	OPT_SLOTS,
 	OPT_FRAG_SLOTS,
+	OPT_FRAG_MAP,
 	OPT_ROUNDS,
 	OPT_SEED,
 	OPT_TUNE,
@@ -49,6 +50,7 @@ static const struct option long_options[] = { { "memory", required_argument, NUL
 					      { "orders", required_argument, NULL, OPT_ORDERS },
 					      { "slots", required_argument, NULL, OPT_SLOTS },
 					      { "frag-slots", required_argument, NULL, OPT_FRAG_SLOTS },
+					      { "frag-map", required_argument, NULL, OPT_FRAG_MAP },
 					      { "rounds", required_argument, NULL, OPT_ROUNDS },
 					      { "seed", required_argument, NULL, OPT_SEED },
 					      { "tune", required_argument, NULL, OPT_TUNE },
@@ -87,6 +89,7 @@ static const char help_text[] =
 	"  --slots N              per-CPU structures (default: CPUs, or threads if more); other CPU numbers wrap\n"
 	"  --tune N               handed to the allocators; llfree: reserve_min_frames\n"
 	"  --frag-slots LIST      CPU numbers that frag uses in turn (default 1,8)\n"
+	"  --frag-map N           cells of frag's map in the JSON file (default 1024; 0: no map)\n"
 	"  --rounds N             rounds of frag (default 100)\n"
 	"  --pin                  thread i runs on CPU i and uses slot i, instead of reading the CPU number each time\n"
 	"  --seed N               of the random choices (default 1)\n"
@@ -203,6 +206,9 @@ static void parse_option(bench_options *options, int option, const char *value)
 	case OPT_SLOTS:
 		options->slots = (uint32_t)bench_parse_number("slots", value, 1, LLFREE_MAX_CPUS);
 		break;
+	case OPT_FRAG_MAP:
+		options->frag_map_cells = (uint32_t)bench_parse_number("frag-map", value, 0, MAX_MAP_CELLS);
+		break;
 	case OPT_ROUNDS:
 		options->rounds = (uint32_t)bench_parse_number("rounds", value, 1, MAX_ROUNDS);
 		break;
@@ -254,6 +260,7 @@ static void set_defaults(bench_options *options)
 	options->malloc_bytes = 2 * gib;
 	options->write_bytes = machine_bytes >= 8 * gib ? gib : machine_bytes / 8 >> 22 << 22;
 	options->rounds = 100;
+	options->frag_map_cells = 1024;
 	options->seed = 1;
 	options->orders = (bench_numbers){ { 0, 9 }, 2 };
 	options->frag_slots = (bench_numbers){ { 1, 8 }, 2 };
