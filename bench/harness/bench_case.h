@@ -72,6 +72,8 @@ typedef struct bench_case {
 	/* All but pass may be NULL. */
 	uint32_t (*variants)(const bench_options *options, bench_variant *variants); /* at most BENCH_MAX_VARIANTS */
 	bool (*applies)(const bench_options *options, const bench_allocator *allocator, uint32_t order);
+	/* Why no row of this allocator can be: told to the user. */
+	bool (*missing)(const bench_options *options, const bench_allocator *allocator, char *why, size_t why_bytes);
 	uint64_t (*frames)(const bench_row *row); /* frames to manage; NULL: --memory */
 	uint64_t (*blocks)(const bench_row *row); /* blocks array of each worker; 0: too little memory for this row */
 	bool (*setup)(bench_row *row);

@@ -15,6 +15,8 @@ void bench_parse_numbers(bench_numbers *numbers, const char *option, const char 
 void bench_numbers_add(bench_numbers *numbers, const char *option, uint32_t value);
 /** "a,b": pointers into a copy that lives as long as the process. */
 void bench_parse_names(bench_names *names, const char *option, const char *text);
+/** "0:70,1:10,9:20": order:weight. */
+void bench_parse_mix(bench_mix *mix, const char *option, const char *text);
 /** NULL means latency. */
 bench_summary bench_parse_summary(const char *text);
 

@@ -35,6 +35,13 @@ typedef struct bench_names {
 	uint32_t count;
 } bench_names;
 
+/** Weights of the orders in the case mixed. */
+typedef struct bench_mix {
+	uint32_t weights[BENCH_MAX_ORDER + 1];
+	char orders[32]; /* those with a weight: "0,1,9" */
+	uint32_t max_order;
+} bench_mix;
+
 typedef struct bench_options {
 	uint64_t memory_bytes; /* managed by the allocators */
 	uint64_t malloc_bytes; /* instead of memory_bytes for mallocs that write into what they hand out */
@@ -44,6 +51,9 @@ typedef struct bench_options {
 	uint32_t tuning;
 	uint32_t rounds;         /* of frag */
 	uint32_t frag_map_cells; /* most cells of its map; 0: no map */
+	bench_mix mix;
+	uint32_t mix_fill; /* percent of the memory that is allocated */
+	const char *trace_path;
 	uint64_t seed;
 	bool pin, list, force;
 	bench_names allocators, cases, peers;

@@ -38,7 +38,7 @@ typedef struct driver {
 	size_t n_jobs, n_rows, rows_done, rows_failed, rows_noisy;
 	char noisy_row[BENCH_NAME_BYTES]; /* the first of them */
 	size_t name_width;
-	char skipped[256];
+	char skipped[256], skipped_rows[1024];
 	uint64_t start_ns;
 	bool show_progress;
 	bench_report *report;
@@ -119,6 +119,24 @@ static void add_job(driver *self, const char *name, const bench_allocator *alloc
 	self->n_jobs++;
 }
 
+/* Tell which of the selected cases this allocator can't have. */
+static void tell_missing(driver *self, const bench_allocator *allocator)
+{
+	char why[192];
+
+	for (size_t c = 0; c < bench_case_count; c++) {
+		const bench_case *kind = bench_cases[c];
+		size_t used = strlen(self->skipped_rows);
+
+		if (!kind->missing || !kind->missing(self->options, allocator, why, sizeof(why)) ||
+		    (self->options->cases.count && !bench_names_contain(&self->options->cases, kind->name)))
+			continue;
+		fprintf(stderr, "skipped: %s of %s: %s\n", kind->name, allocator->table.name, why);
+		snprintf(self->skipped_rows + used, sizeof(self->skipped_rows) - used, "%s%s/%s", used ? "," : "",
+			 kind->name, allocator->table.name);
+	}
+}
+
 /* One process for the rows that may share it, one for each of the others. */
 static void add_allocator(driver *self, const char *name, const bench_allocator *allocator)
 {
@@ -130,6 +148,8 @@ static void add_allocator(driver *self, const char *name, const bench_allocator 
 	bench_rows_add(&list, self->options, allocator);
 	if (reason && list.count)
 		note_skipped(self, name, reason);
+	if (!reason && allocator)
+		tell_missing(self, allocator);
 	for (size_t i = 0; i < list.count && !reason; i++) {
 		const bench_row *row = &list.rows[i];
 		size_t width = strlen(row->name);
@@ -343,6 +363,8 @@ static bool open_sink(driver *self)
 	bench_environment_add(options);
 	if (self->skipped[0])
 		bench_gb_sink_context("skipped", self->skipped);
+	if (self->skipped_rows[0])
+		bench_gb_sink_context("skipped_rows", self->skipped_rows);
 	return bench_gb_sink_open(&config);
 }
 

@@ -105,6 +105,42 @@ void bench_parse_names(bench_names *names, const char *option, const char *text)
 	}
 }
 
+/* Remember which orders there are, for the rows' names. */
+static void mix_finish(bench_mix *mix)
+{
+	mix->orders[0] = 0;
+	for (uint32_t order = 0; order <= BENCH_MAX_ORDER; order++) {
+		size_t used = strlen(mix->orders);
+
+		if (!mix->weights[order])
+			continue;
+		mix->max_order = order;
+		snprintf(mix->orders + used, sizeof(mix->orders) - used, "%s%u", used ? "," : "", order);
+	}
+}
+
+void bench_parse_mix(bench_mix *mix, const char *option, const char *text)
+{
+	char *copy = strdup(text), *rest = copy, *item;
+
+	*mix = (bench_mix){ 0 };
+	while (copy && (item = strsep(&rest, ","))) {
+		char *colon = strchr(item, ':'), whole[64];
+		uint64_t order;
+
+		if (!colon)
+			bench_usage_error("--%s %s; allowed: ORDER:WEIGHT,..., such as 0:70,1:10,3:10,9:10", option,
+					  text);
+		*colon = 0;
+		snprintf(whole, sizeof(whole), "%s: order", option);
+		order = bench_parse_number(whole, item, 0, BENCH_MAX_ORDER);
+		snprintf(whole, sizeof(whole), "%s: weight", option);
+		mix->weights[order] = (uint32_t)bench_parse_number(whole, colon + 1, 1, 1000000);
+	}
+	free(copy);
+	mix_finish(mix);
+}
+
 bench_summary bench_parse_summary(const char *text)
 {
 	if (!text || !strcmp(text, "latency"))

@@ -12,6 +12,7 @@
 #include "bench_rows.h"
 #include "bench_worker_process.h"
 #include "gbench.h"
+#include "trace_stream.h"
 
 enum { GIB_SHIFT = 30, DEFAULT_GIB = 8, MAX_ROUNDS = 999, MAX_MAP_CELLS = 65536, SUMMARY_WRITE = 256 << 20 };
 
@@ -24,6 +25,9 @@ enum {
 	OPT_SLOTS,
 	OPT_FRAG_SLOTS,
 	OPT_FRAG_MAP,
+	OPT_MIX,
+	OPT_MIX_FILL,
+	OPT_TRACE,
 	OPT_ROUNDS,
 	OPT_SEED,
 	OPT_TUNE,
@@ -51,6 +55,9 @@ static const struct option long_options[] = { { "memory", required_argument, NUL
 					      { "slots", required_argument, NULL, OPT_SLOTS },
 					      { "frag-slots", required_argument, NULL, OPT_FRAG_SLOTS },
 					      { "frag-map", required_argument, NULL, OPT_FRAG_MAP },
+					      { "mix", required_argument, NULL, OPT_MIX },
+					      { "mix-fill", required_argument, NULL, OPT_MIX_FILL },
+					      { "trace", required_argument, NULL, OPT_TRACE },
 					      { "rounds", required_argument, NULL, OPT_ROUNDS },
 					      { "seed", required_argument, NULL, OPT_SEED },
 					      { "tune", required_argument, NULL, OPT_TUNE },
@@ -90,6 +97,9 @@ static const char help_text[] =
 	"  --tune N               handed to the allocators; llfree: reserve_min_frames\n"
 	"  --frag-slots LIST      CPU numbers that frag uses in turn (default 1,8)\n"
 	"  --frag-map N           cells of frag's map in the JSON file (default 1024; 0: no map)\n"
+	"  --mix LIST             order:weight of the blocks of mixed (default 0:70,1:10,3:10,9:10)\n"
+	"  --mix-fill N           percent of the memory that mixed keeps allocated (default 50)\n"
+	"  --trace FILE           what trace replays, of hvsim record (default: the build in hypervisor-sim/traces)\n"
 	"  --rounds N             rounds of frag (default 100)\n"
 	"  --pin                  thread i runs on CPU i and uses slot i, instead of reading the CPU number each time\n"
 	"  --seed N               of the random choices (default 1)\n"
@@ -177,6 +187,15 @@ static void parse_what(bench_options *options, int option, const char *value)
 	case OPT_FRAG_SLOTS:
 		bench_parse_numbers(&options->frag_slots, "frag-slots", value, 1, LLFREE_MAX_CPUS);
 		break;
+	case OPT_MIX:
+		bench_parse_mix(&options->mix, "mix", value);
+		break;
+	case OPT_MIX_FILL:
+		options->mix_fill = (uint32_t)bench_parse_number("mix-fill", value, 1, 99);
+		break;
+	case OPT_TRACE:
+		options->trace_path = value;
+		break;
 	case OPT_SUMMARY:
 		options->summary = bench_parse_summary(value);
 		break;
@@ -261,6 +280,8 @@ static void set_defaults(bench_options *options)
 	options->write_bytes = machine_bytes >= 8 * gib ? gib : machine_bytes / 8 >> 22 << 22;
 	options->rounds = 100;
 	options->frag_map_cells = 1024;
+	bench_parse_mix(&options->mix, "mix", "0:70,1:10,3:10,9:10");
+	options->mix_fill = 50;
 	options->seed = 1;
 	options->orders = (bench_numbers){ { 0, 9 }, 2 };
 	options->frag_slots = (bench_numbers){ { 1, 8 }, 2 };
@@ -300,6 +321,18 @@ static void check_names(const bench_options *options)
 			bench_usage_error("unknown allocator \"%s\"; allowed: %s, or any --peer FILE.so",
 					  options->allocators.values[i], allowed);
 	}
+}
+
+/* A trace that was asked for must be one; without the default one the case is skipped. */
+static void check_trace(bench_options *options)
+{
+	char why[256];
+	trace_info info;
+
+	if (!options->trace_path)
+		options->trace_path = BENCH_TRACE;
+	else if (!trace_inspect(options->trace_path, &info, why, sizeof(why)))
+		bench_usage_error("--trace %s: %s; allowed: a file of hvsim record", options->trace_path, why);
 }
 
 /* What a summary needs, unless the command line says otherwise. */
@@ -365,5 +398,6 @@ void bench_options_parse(bench_options *options, int argc, char **argv)
 		options->malloc_bytes = options->memory_bytes;
 	finish_gb_flags(options);
 	check_names(options);
+	check_trace(options);
 	free(own_argv);
 }

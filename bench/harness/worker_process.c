@@ -49,7 +49,8 @@ static void report_counters(bench_gb_state *state, bench_row *row)
 	for (uint32_t i = 0; i < row->n_metrics && cas_ns > 0; i++) {
 		static const char *const ratios[][2] = { { "get_ns", "get_x_cas" },
 							 { "put_ns", "put_x_cas" },
-							 { "pair_ns", "pair_x_cas" } };
+							 { "pair_ns", "pair_x_cas" },
+							 { "op_ns", "op_x_cas" } };
 
 		for (size_t r = 0; r < sizeof(ratios) / sizeof(ratios[0]); r++) {
 			if (!strcmp(row->metrics[i].name, ratios[r][0]))

@@ -22,6 +22,19 @@ static inline uint32_t bench_cpu_now(bench_cpu cpu)
 	return cpu.pinned ? cpu.idx : llfree_current_cpu();
 }
 
+/** Entries that the loops look ahead, so that the harness's own cache misses are not timed. */
+enum { BENCH_AHEAD = 16 };
+
+/** An operation of a stream that was drawn beforehand: on the entry `slot` of an array of blocks. */
+typedef struct bench_op {
+	uint32_t slot;
+	uint8_t order;
+	bool put;
+} bench_op;
+
+/** An entry without a block: its get was refused, or it was put. */
+#define BENCH_NO_BLOCK UINT64_MAX
+
 /** Timed loops. Each returns how many operations succeeded and stops at the first failure. */
 typedef struct bench_loops {
 	uint64_t (*get)(void *self, bench_cpu cpu, uint32_t order, uint64_t *blocks, uint64_t n_ops);
@@ -33,6 +46,11 @@ typedef struct bench_loops {
 	/** Order 0, chunk blocks a call. */
 	uint64_t (*get_batch)(void *self, bench_cpu cpu, uint64_t *blocks, uint64_t n_ops, uint64_t chunk);
 	uint64_t (*put_batch)(void *self, bench_cpu cpu, const uint64_t *blocks, uint64_t n_ops, uint64_t chunk);
+	/** A stream of mixed orders. A get that is refused leaves BENCH_NO_BLOCK and is counted in *refused; its put
+	 *  does nothing. Stops at a put that fails. There are BENCH_AHEAD more entries, with valid slots, behind the
+	 * last operation. */
+	uint64_t (*replay)(void *self, bench_cpu cpu, const bench_op *ops, uint64_t *blocks, uint64_t n_ops,
+			   uint64_t *refused);
 } bench_loops;
 
 typedef struct bench_allocator {

@@ -20,7 +20,6 @@
 #else
 #define BENCH_CPU(cpu) bench_cpu_now(cpu)
 #endif
-enum { BENCH_AHEAD = 16 }; /* random indices drawn ahead, so that the harness's own cache misses are not timed */
 
 BENCH_INLINE uint64_t body_get(void *self, bench_cpu cpu, uint32_t order, uint64_t *blocks, uint64_t n_ops)
 {
@@ -79,6 +78,22 @@ BENCH_INLINE uint64_t body_swap(void *self, bench_cpu cpu, uint32_t order, uint6
 	return n_ops;
 }
 
+BENCH_INLINE bool body_op(void *self, bench_cpu cpu, uint32_t order, bool put, uint64_t *block, uint64_t *refused)
+{
+	uint64_t old = *block;
+
+	(void)cpu;
+	if (put) {
+		*block = BENCH_NO_BLOCK;
+		return old == BENCH_NO_BLOCK || peer_put(self, BENCH_CPU(cpu), order, old);
+	}
+	if (!peer_get(self, BENCH_CPU(cpu), order, block)) {
+		*block = BENCH_NO_BLOCK;
+		++*refused;
+	}
+	return true;
+}
+
 /* Order 0 is compiled as a constant, as in a program that asks for one frame. */
 static BENCH_NOINLINE uint64_t BENCH_LOOP(get)(void *self, bench_cpu cpu, uint32_t order, uint64_t *blocks,
 					       uint64_t n_ops)
@@ -102,6 +117,22 @@ static BENCH_NOINLINE uint64_t BENCH_LOOP(swap)(void *self, bench_cpu cpu, uint3
 {
 	return order == 0 ? body_swap(self, cpu, 0, blocks, n_blocks, n_ops, rng)
 			  : body_swap(self, cpu, order, blocks, n_blocks, n_ops, rng);
+}
+
+/* The entries are prefetched, for every allocator alike. The stream has BENCH_AHEAD entries behind its end. */
+static BENCH_NOINLINE uint64_t BENCH_LOOP(replay)(void *self, bench_cpu cpu, const bench_op *ops, uint64_t *blocks,
+						  uint64_t n_ops, uint64_t *refused)
+{
+	for (uint64_t i = 0; i < n_ops; i++) {
+		uint64_t *block = &blocks[ops[i].slot];
+		uint32_t order = ops[i].order;
+
+		__builtin_prefetch(&blocks[ops[i + BENCH_AHEAD].slot], 1);
+		if (!(order == 0 ? body_op(self, cpu, 0, ops[i].put, block, refused)
+				 : body_op(self, cpu, order, ops[i].put, block, refused)))
+			return i;
+	}
+	return n_ops;
 }
 
 #ifdef BENCH_HAS_BATCH
@@ -139,5 +170,5 @@ static BENCH_NOINLINE uint64_t BENCH_LOOP(put_batch)(void *self, bench_cpu cpu, 
 #define BENCH_LOOPS                                                                                                 \
 	{                                                                                                           \
 		.get = BENCH_LOOP(get), .put = BENCH_LOOP(put), .pair = BENCH_LOOP(pair), .swap = BENCH_LOOP(swap), \
-		BENCH_LOOPS_BATCH                                                                                   \
+		.replay = BENCH_LOOP(replay), BENCH_LOOPS_BATCH                                                     \
 	}
