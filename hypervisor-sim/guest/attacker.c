@@ -2,8 +2,10 @@
  *
  * The hostile guest; see attacker.h. Words that mean something are worse than noise: half of what is written is a
  * plausible state at the wrong time. */
+#define _GNU_SOURCE
 #include "guest/attacker.h"
 
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
@@ -170,7 +172,7 @@ static void registers_target(hv_attacker *self)
 	spoil(self, &registers->target_bytes, 8);
 	spoil(self, &registers->target_number, 4);
 	spoil(self, &registers->reporting, 4);
-	hv_bell_ring(self->channel->changed_by_host);
+	hv_driver_wake(self->vm->driver);
 }
 
 static void registers_settled(hv_attacker *self)
@@ -304,7 +306,6 @@ static void used_words(hv_attacker *self)
 {
 	ring_view ring = any_ring(self);
 	spoil_some(self, ring.used, 1 + ring.size * 2, 4);
-	hv_bell_ring(self->channel->to_guest[ring.idx]);
 }
 
 static void ring_anywhere(hv_attacker *self)
@@ -333,12 +334,9 @@ static void ring_payload(hv_attacker *self)
 
 static void bells_all(const hv_attacker *self, void (*each)(int bell))
 {
-	for (unsigned idx = 0; idx < HV_CHANNEL_RINGS_MAX; idx++) {
+	for (unsigned idx = 0; idx < HV_CHANNEL_RINGS_MAX; idx++)
 		each(self->channel->to_host[idx]);
-		each(self->channel->to_guest[idx]);
-	}
 	each(self->channel->changed_by_guest);
-	each(self->channel->changed_by_host);
 }
 
 static void bell_flood(int bell)
@@ -374,6 +372,20 @@ static void bells_saturated(hv_attacker *self)
 static void bells_silenced(hv_attacker *self)
 {
 	bells_all(self, hv_bell_clear);
+}
+
+/* Whether a read waits is a property of all who share the counter: the host finds it ready, then empty. */
+static void bell_block(int bell)
+{
+	int flags = fcntl(bell, F_GETFL);
+	if (flags >= 0 && fcntl(bell, F_SETFL, flags & ~O_NONBLOCK) == 0)
+		hv_bell_ring(bell);
+	hv_bell_clear(bell);
+}
+
+static void bells_blocking(hv_attacker *self)
+{
+	bells_all(self, bell_block);
 }
 
 /* A driver that never answers again. */
@@ -415,6 +427,7 @@ const hv_attack_kind hv_attack_kinds[] = {
 	{ "bells: flood", HV_ATTACK_DRIVER, bells_flooded },
 	{ "bells: saturated", HV_ATTACK_DRIVER, bells_saturated },
 	{ "bells: silenced", HV_ATTACK_DRIVER, bells_silenced },
+	{ "bells: made to block", HV_ATTACK_DRIVER, bells_blocking },
 	{ "driver: parked", HV_ATTACK_DRIVER, driver_parked },
 	{ 0 },
 };

@@ -62,10 +62,12 @@ hv_err hv_driver_create(hv_vm *vm, hv_channel *channel, unsigned n_rings, void (
 		return HV_ERR_SYSTEM;
 	*self = (hv_driver){ .vm = vm, .channel = channel, .n_rings = n_rings, .run = run };
 	self->stop_bell = hv_bell_create();
+	self->wake_bell = hv_bell_create();
 	void *frames = mmap(NULL, frames_bytes(vm), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
 			    -1, 0);
 	self->frames = frames != MAP_FAILED ? frames : NULL;
-	hv_err err = self->stop_bell >= 0 && self->frames != NULL ? rings_create(self) : HV_ERR_SYSTEM;
+	bool bells = self->stop_bell >= 0 && self->wake_bell >= 0;
+	hv_err err = bells && self->frames != NULL ? rings_create(self) : HV_ERR_SYSTEM;
 	if (err == HV_OK && pthread_create(&self->thread, NULL, driver_thread, self) != 0)
 		err = HV_ERR_SYSTEM;
 	if (err != HV_OK) {
@@ -110,6 +112,8 @@ void hv_driver_destroy(hv_driver *self)
 	hv_driver_stop(self);
 	if (self->stop_bell >= 0)
 		close(self->stop_bell);
+	if (self->wake_bell >= 0)
+		close(self->wake_bell);
 	if (self->frames != NULL)
 		munmap(self->frames, frames_bytes(self->vm));
 	free(self);
@@ -123,7 +127,7 @@ bool hv_driver_request(hv_driver *self, unsigned ring_idx, const hv_ring_segment
 		return false;
 	hv_bell_ring(self->channel->to_host[ring_idx]);
 	while (!hv_ring_guest_used(&self->rings[ring_idx], &written_bytes))
-		if (!hv_bell_wait(self->channel->to_guest[ring_idx], self->stop_bell, UINT64_MAX / 2))
+		if (!hv_ear_wait(self->channel->from_host[ring_idx], -1, self->stop_bell))
 			return false;
 	return true;
 }
@@ -141,14 +145,14 @@ static void waits_end(hv_driver *self)
 bool hv_driver_wait(hv_driver *self)
 {
 	waits_begin(self);
-	bool changed = hv_bell_wait(self->channel->changed_by_host, self->stop_bell, UINT64_MAX / 2);
+	bool changed = hv_ear_wait(self->channel->changes_from_host, self->wake_bell, self->stop_bell);
 	waits_end(self);
 	return changed;
 }
 
 void hv_driver_wake(hv_driver *self)
 {
-	hv_bell_ring(self->channel->changed_by_host);
+	hv_bell_ring(self->wake_bell);
 }
 
 bool hv_driver_sleep(hv_driver *self, uint64_t ns)

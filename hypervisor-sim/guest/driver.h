@@ -20,7 +20,7 @@ typedef struct hv_driver {
 	size_t n_frames;
 	void (*run)(struct hv_driver *driver);
 	pthread_t thread;
-	int stop_bell;
+	int stop_bell, wake_bell;
 	bool running;
 	_Atomic bool waits; /**< for the host or for a time: what it looks at next is newer than this */
 } hv_driver;

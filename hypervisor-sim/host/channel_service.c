@@ -83,38 +83,43 @@ static void element_serve(hv_channel_service *self, unsigned ring_idx, const hv_
 	hv_bell_ring(self->channel->to_guest[ring_idx]);
 }
 
-/* At most one round of the ring, so that a guest that never stops sending can't keep us from stopping. */
-static void ring_serve(hv_channel_service *self, unsigned ring_idx)
+/* At most one round of the ring, so that a guest that never stops sending can't keep us from stopping.
+ * @return true: there may be more */
+static bool ring_serve(hv_channel_service *self, unsigned ring_idx)
 {
 	hv_ring_element element;
 	if (!self->rings_open)
-		return;
+		return false;
 	for (uint32_t at = 0; at < self->rings[ring_idx].place.size; at++) {
 		if (atomic_load_explicit(&self->stopping, memory_order_relaxed))
-			return;
+			return false;
 		hv_ring_pop pop = HV_RING_EMPTY;
 		if (hv_host_fault(self->host) == NULL)
 			pop = hv_ring_host_pop(&self->rings[ring_idx], &element);
 		if (pop == HV_RING_NONSENSE)
 			hv_host_stop_vm(self->host, "the guest wrote nonsense into a ring");
 		if (pop != HV_RING_ELEMENT)
-			return;
+			return false;
 		element_serve(self, ring_idx, &element);
 		progress(self, false);
 	}
-	hv_bell_ring(self->channel->to_host[ring_idx]); /* there may be more */
+	return true;
 }
 
 static void *serve(void *context)
 {
 	hv_channel_service *self = context;
+	bool more[HV_CHANNEL_RINGS_MAX] = { false };
 	for (;;) {
+		bool any_more = false;
 		struct pollfd wanted[2 + HV_CHANNEL_RINGS_MAX] = { { .fd = self->stop_bell, .events = POLLIN },
 								   { .fd = self->channel->changed_by_guest,
 								     .events = POLLIN } };
-		for (unsigned idx = 0; idx < self->n_rings; idx++)
+		for (unsigned idx = 0; idx < self->n_rings; idx++) {
 			wanted[2 + idx] = (struct pollfd){ .fd = self->channel->to_host[idx], .events = POLLIN };
-		if (poll(wanted, 2 + self->n_rings, -1) < 0)
+			any_more = any_more || more[idx];
+		}
+		if (poll(wanted, 2 + self->n_rings, any_more ? 0 : -1) < 0)
 			continue; /* a signal */
 		if (wanted[0].revents != 0)
 			return NULL;
@@ -124,10 +129,10 @@ static void *serve(void *context)
 		}
 		pass_look(self);
 		for (unsigned idx = 0; idx < self->n_rings; idx++) {
-			if (wanted[2 + idx].revents == 0)
+			if (wanted[2 + idx].revents == 0 && !more[idx])
 				continue;
 			hv_bell_clear(wanted[2 + idx].fd);
-			ring_serve(self, idx);
+			more[idx] = ring_serve(self, idx);
 		}
 		pass_look(self);
 		progress(self, wanted[1].revents != 0 || hv_host_fault(self->host) != NULL);

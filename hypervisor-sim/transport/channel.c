@@ -8,10 +8,14 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { HV_CHANNEL_HOST_BELLS = HV_CHANNEL_RINGS_MAX + 1, HV_CHANNEL_EARS_AT = 2 + HV_CHANNEL_RINGS_MAX };
 
 int hv_bell_create(void)
 {
@@ -29,8 +33,13 @@ void hv_bell_ring(int bell)
 void hv_bell_clear(int bell)
 {
 	uint64_t rings;
-	while (read(bell, &rings, sizeof(rings)) < 0 && errno == EINTR)
+	struct iovec place = { &rings, sizeof(rings) };
+	ssize_t n_bytes;
+	while ((n_bytes = preadv2(bell, &place, 1, -1, RWF_NOWAIT)) < 0 && errno == EINTR)
 		;
+	if (n_bytes < 0 && (errno == EOPNOTSUPP || errno == ENOSYS)) /* kernels before 5.8 */
+		while (read(bell, &rings, sizeof(rings)) < 0 && errno == EINTR)
+			;
 }
 
 bool hv_bell_wait(int bell, int stop, uint64_t timeout_ns)
@@ -51,27 +60,77 @@ bool hv_bell_wait(int bell, int stop, uint64_t timeout_ns)
 	}
 }
 
+/* Edge-triggered: each ring makes it ready again, whatever the counter says, which nobody reads. */
+int hv_ear_create(int bell)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
+	int ear = epoll_create1(EPOLL_CLOEXEC);
+	if (ear >= 0 && epoll_ctl(ear, EPOLL_CTL_ADD, bell, &event) == 0)
+		return ear;
+	if (ear >= 0)
+		close(ear);
+	return -1;
+}
+
+bool hv_ear_wait(int ear, int other_bell, int stop)
+{
+	struct pollfd wanted[3] = { { .fd = ear, .events = POLLIN },
+				    { .fd = other_bell, .events = POLLIN },
+				    { .fd = stop, .events = POLLIN } };
+	struct epoll_event event;
+	int n_ready;
+	while ((n_ready = poll(wanted, 3, -1)) < 0 && errno == EINTR)
+		;
+	if (n_ready <= 0 || wanted[2].revents != 0)
+		return false;
+	if (wanted[0].revents != 0)
+		(void)epoll_wait(ear, &event, 1, 0);
+	if (wanted[1].revents != 0)
+		hv_bell_clear(other_bell);
+	return true;
+}
+
+/* What the guest has. */
 static int *fd_at(hv_channel *self, size_t at)
 {
-	int *fds[HV_CHANNEL_FDS] = { &self->registers_fd,   &self->to_host[0],  &self->to_host[1],
-				     &self->to_guest[0],    &self->to_guest[1], &self->changed_by_guest,
-				     &self->changed_by_host };
+	int *fds[HV_CHANNEL_FDS] = { &self->registers_fd,     &self->to_host[0],   &self->to_host[1],
+				     &self->changed_by_guest, &self->from_host[0], &self->from_host[1],
+				     &self->changes_from_host };
 	return fds[at];
+}
+
+/* What it has not. */
+static int *host_bell_at(hv_channel *self, size_t at)
+{
+	int *bells[HV_CHANNEL_HOST_BELLS] = { &self->to_guest[0], &self->to_guest[1], &self->changed_by_host };
+	return bells[at];
 }
 
 hv_err hv_channel_create(hv_channel *self)
 {
-	int fds[HV_CHANNEL_FDS];
+	int fds[HV_CHANNEL_FDS], bells[HV_CHANNEL_HOST_BELLS];
 	fds[0] = hv_shared_file("hv-registers", sizeof(*self->registers));
-	for (size_t at = 1; at < HV_CHANNEL_FDS; at++)
+	for (size_t at = 1; at < HV_CHANNEL_EARS_AT; at++)
 		fds[at] = hv_bell_create();
-	return hv_channel_open(self, fds);
+	for (size_t at = 0; at < HV_CHANNEL_HOST_BELLS; at++) {
+		bells[at] = hv_bell_create();
+		fds[HV_CHANNEL_EARS_AT + at] = hv_ear_create(bells[at]);
+	}
+	hv_err err = hv_channel_open(self, fds);
+	for (size_t at = 0; at < HV_CHANNEL_HOST_BELLS; at++) {
+		*host_bell_at(self, at) = bells[at];
+		if (err != HV_OK && bells[at] >= 0)
+			close(bells[at]);
+	}
+	return err;
 }
 
 hv_err hv_channel_open(hv_channel *self, const int fds[HV_CHANNEL_FDS])
 {
 	bool ok = true;
 	memset(self, 0, sizeof(*self));
+	for (size_t at = 0; at < HV_CHANNEL_HOST_BELLS; at++)
+		*host_bell_at(self, at) = -1;
 	for (size_t at = 0; at < HV_CHANNEL_FDS; at++) {
 		*fd_at(self, at) = fds[at];
 		ok = ok && fds[at] >= 0;
@@ -101,4 +160,7 @@ void hv_channel_destroy(hv_channel *self)
 	self->registers = NULL;
 	for (size_t at = 0; at < HV_CHANNEL_FDS; at++)
 		close(*fd_at(self, at));
+	for (size_t at = 0; at < HV_CHANNEL_HOST_BELLS; at++)
+		if (*host_bell_at(self, at) >= 0)
+			close(*host_bell_at(self, at));
 }

@@ -3,14 +3,15 @@
  * A channel: everything that a driver in the guest and its host share besides guest memory: a page of registers (the
  * configuration space of a virtio device) and doorbells, which are event counters (eventfd): one to the host and one
  * to the guest for each ring, one each way for the registers. No pointers in the page; each side reads what the other
- * wrote as a number to be checked. */
+ * wrote as a number to be checked. A counter can be filled up, and whether an access to it blocks is a property of all
+ * who share it: so the host never writes one that the guest has, and reads those without blocking. */
 #ifndef HV_CHANNEL_H
 #define HV_CHANNEL_H
 
 #include "base/hv_base.h"
 
 enum { HV_CHANNEL_RINGS_MAX = 2, HV_CHANNEL_RING_SIZE = 128 };
-enum { HV_CHANNEL_FDS = 1 + 2 * HV_CHANNEL_RINGS_MAX + 2 /**< what a channel consists of */ };
+enum { HV_CHANNEL_FDS = 1 + 2 * HV_CHANNEL_RINGS_MAX + 2 /**< what the guest has of a channel */ };
 
 typedef struct hv_channel_registers {
 	/* written by the host */
@@ -30,8 +31,12 @@ typedef struct hv_channel_registers {
 typedef struct hv_channel {
 	hv_channel_registers *registers;
 	int registers_fd;
-	int to_host[HV_CHANNEL_RINGS_MAX], to_guest[HV_CHANNEL_RINGS_MAX];
-	int changed_by_guest, changed_by_host; /**< of the registers */
+	/* bells that the guest rings, for each ring and for the registers */
+	int to_host[HV_CHANNEL_RINGS_MAX], changed_by_guest;
+	/* bells that the host rings; no other process has them: -1 */
+	int to_guest[HV_CHANNEL_RINGS_MAX], changed_by_host;
+	/* the guest's ears for them */
+	int from_host[HV_CHANNEL_RINGS_MAX], changes_from_host;
 } hv_channel;
 
 /** @return HV_OK; HV_ERR_SYSTEM (nothing stays behind) */
@@ -39,7 +44,7 @@ HV_MUST_CHECK hv_err hv_channel_create(hv_channel *self);
 /** The other end, in another process, from descriptors that came from there; they are the channel's from now on.
  *  @return HV_OK; HV_ERR_SYSTEM (they are closed) */
 HV_MUST_CHECK hv_err hv_channel_open(hv_channel *self, const int fds[HV_CHANNEL_FDS]);
-/** Its descriptors, in the order of hv_channel_open(); they stay the channel's. */
+/** What the guest has of it, in the order of hv_channel_open(); they stay the channel's. */
 void hv_channel_fds(const hv_channel *self, int fds[HV_CHANNEL_FDS]);
 /** Nobody in this process may use it any more. Idempotent. */
 void hv_channel_destroy(hv_channel *self);
@@ -47,10 +52,17 @@ void hv_channel_destroy(hv_channel *self);
 /** A doorbell that works by itself, for stopping a thread. @return -1 on error */
 int hv_bell_create(void);
 void hv_bell_ring(int bell);
-/** Forget the rings so far. */
+/** Forget the rings so far. Never blocks, whatever others with the same descriptor made of it. */
 void hv_bell_clear(int bell);
 /** Wait until the bell has rung, and clear it. A ring of stop ends the wait too, and is not cleared.
  *  @return false when stop has rung, or after timeout_ns */
 HV_MUST_CHECK bool hv_bell_wait(int bell, int stop, uint64_t timeout_ns);
+
+/** A way to hear a bell without having it: who has an ear can neither ring the bell, nor fill it up, nor make the
+ *  ringer wait. @return -1 on error */
+int hv_ear_create(int bell);
+/** Wait until the ear's bell has rung since this was last asked, or the other bell (-1: there is none) has, and forget
+ *  it. @return false when stop has rung */
+HV_MUST_CHECK bool hv_ear_wait(int ear, int other_bell, int stop);
 
 #endif

@@ -2,15 +2,18 @@
  *
  * Rings, channels and the ledger: what a driver offers arrives, what no driver would write is refused, and the host
  * never reads or writes beyond the memory it was given (address sanitizers watch). */
+#define _GNU_SOURCE
 #include "t_sim.h"
 
 #include "host/ledger.h"
 #include "transport/channel.h"
 #include "transport/ring.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { SIZE = 8, RING = 0x1000, DATA = 0x4000, BYTES = 0x10000 };
 /* offsets in a ring of 8 */
@@ -227,6 +230,41 @@ static void bells_wake_and_stop(void **state)
 	hv_channel_destroy(&channel);
 }
 
+/* All that a guest can do with its descriptors: fill a counter up, empty it under the host's hands, make it block. */
+static void bells_in_the_hands_of_a_guest_never_block_the_host(void **state)
+{
+	(void)state;
+	hv_channel channel;
+	int fds[HV_CHANNEL_FDS], stop = hv_bell_create(), other = hv_bell_create();
+	uint64_t most = UINT64_MAX - 1;
+	assert_int_equal(hv_channel_create(&channel), HV_OK);
+	hv_channel_fds(&channel, fds);
+	for (size_t at = 0; at < HV_CHANNEL_FDS; at++) {
+		assert_int_not_equal(fds[at], channel.to_guest[0]);
+		assert_int_not_equal(fds[at], channel.to_guest[1]);
+		assert_int_not_equal(fds[at], channel.changed_by_host);
+	}
+	/* heard once for all rings until then, and again after the next */
+	hv_bell_ring(channel.to_guest[0]);
+	hv_bell_ring(channel.to_guest[0]);
+	assert_true(hv_ear_wait(channel.from_host[0], other, stop));
+	hv_bell_ring(other);
+	assert_true(hv_ear_wait(channel.from_host[0], other, stop));
+	hv_bell_ring(channel.to_guest[0]);
+	assert_true(hv_ear_wait(channel.from_host[0], -1, stop));
+	assert_int_equal(write(channel.from_host[0], &most, sizeof(most)), -1);
+	hv_bell_ring(stop);
+	assert_false(hv_ear_wait(channel.from_host[0], -1, stop));
+	/* the flag belongs to the counter, not to who sets it */
+	assert_int_equal(fcntl(channel.to_host[0], F_SETFL, 0), 0);
+	assert_int_equal(write(channel.to_host[0], &most, sizeof(most)), sizeof(most));
+	hv_bell_clear(channel.to_host[0]);
+	hv_bell_clear(channel.to_host[0]);
+	hv_channel_destroy(&channel);
+	close(stop);
+	close(other);
+}
+
 static void ledger_knows_every_frame(void **state)
 {
 	(void)state;
@@ -268,6 +306,7 @@ int main(void)
 		cmocka_unit_test(misaligned_payload_is_empty),
 		cmocka_unit_test(random_rings_never_lead_out_of_memory),
 		cmocka_unit_test(bells_wake_and_stop),
+		cmocka_unit_test(bells_in_the_hands_of_a_guest_never_block_the_host),
 		cmocka_unit_test(ledger_knows_every_frame),
 	};
 	return T_RUN(tests);
