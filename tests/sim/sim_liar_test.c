@@ -265,6 +265,40 @@ static void report_of_more_than_there_is_stops_the_vm(void **state)
 	liar_close(&self);
 }
 
+static void *flood_make(void *context)
+{
+	noise *all = context;
+	liar *self = all->self;
+	uint32_t written;
+	hv_ring_segment segment = { HV_HUGE_BYTES, HV_HUGE_BYTES };
+	while (!atomic_load(&all->stop)) {
+		while (hv_ring_guest_add(&self->ring, &segment, 0, 1))
+			;
+		hv_bell_ring(self->channel.to_host[0]);
+		while (hv_ring_guest_used(&self->ring, &written))
+			;
+	}
+	return NULL;
+}
+
+/* The ring is never empty: the service ends all the same, in the middle of it. */
+static void service_ends_beside_a_guest_that_never_stops_sending(void **state)
+{
+	(void)state;
+	static liar self;
+	noise all = { .self = &self };
+	pthread_t thread;
+	liar_open(&self, "base-auto");
+	assert_int_equal(pthread_create(&thread, NULL, flood_make, &all), 0);
+	while (atomic_load(&self.service.n_served) < 3 * HV_CHANNEL_RING_SIZE)
+		hv_sleep_ns(100000);
+	hv_channel_service_stop(&self.service);
+	assert_null(hv_host_fault(&self.pair.host));
+	atomic_store(&all.stop, true);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	liar_close(&self);
+}
+
 /* Random numbers in elements and registers, many VMs: the host never crashes, and the ledger never leaves the memory.
  */
 static void random_elements_never_hurt_the_host(void **state)
@@ -309,6 +343,7 @@ int main(void)
 		cmocka_unit_test(noisy_driver_is_a_timeout_and_no_hang),
 		cmocka_unit_test(limit_raised_by_the_guest_counts_for_nothing),
 		cmocka_unit_test(report_of_more_than_there_is_stops_the_vm),
+		cmocka_unit_test(service_ends_beside_a_guest_that_never_stops_sending),
 		cmocka_unit_test(random_elements_never_hurt_the_host),
 	};
 	return T_RUN(tests);
