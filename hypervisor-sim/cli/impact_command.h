@@ -7,6 +7,10 @@
 
 #include "rig/impact.h"
 
+/** Where these scenarios differ from the common options. */
+#define HV_IMPACT_DEFAULTS \
+	"--memory 2G, --vcpus as many as CPUs, --iterations 3 windows of each kind, --slow-limit 256M, --period 500."
+
 typedef struct hv_impact_spec {
 	const char *scenario, *doc;
 	const hv_impact_kernel *kernel;

@@ -71,7 +71,8 @@ static int ftq_run(int argc, char **argv)
 	static const hv_impact_spec spec = {
 		.scenario = "ftq",
 		.doc = "Compute time of a guest (fixed time quanta on every vCPU) while a VM is shrunk to --target and "
-		       "grown again by each technique, beside the same without any resize.",
+		       "grown again by each technique, beside the same without any resize. Defaults "
+		       "here: " HV_IMPACT_DEFAULTS,
 		.kernel = &ftq_kernel,
 		.buffer_bytes = HV_HUGE_BYTES,
 		.buffer_parts = 1,

@@ -82,7 +82,8 @@ static int stream_run(int argc, char **argv)
 	static const hv_impact_spec spec = {
 		.scenario = "stream",
 		.doc = "Memory bandwidth of a guest (STREAM copy on every vCPU) while a VM is shrunk to --target and "
-		       "grown again by each technique, beside the same without any resize.",
+		       "grown again by each technique, beside the same without any resize. Defaults "
+		       "here: " HV_IMPACT_DEFAULTS,
 		.kernel = &stream_kernel,
 		.buffer_bytes = UINT64_C(64) << 20,
 		.buffer_parts = 2,

@@ -24,6 +24,7 @@ for scenario in stream ftq; do
 	expect 2 'not below' $scenario --memory 64M --target 64M
 	expect 0 'skipped: llfree-auto' $scenario --technique llfree-auto --allocator buddy
 	small="--memory 128M --target 64M --vcpus 2 --duration 0.1 --iterations 1 --burst 4M --period 30 --slow-limit 8M"
+	[ $scenario = stream ] || small="$small --technique llfree-auto,base-manual,virtio-mem"
 	expect 0 'all passed' $scenario $small --json "$dir/$scenario.json"
 	for word in '"interval_s"' '"baseline"' '"resized"' '"worst-second"' '"p1"' '"window-begin"' '"shrink"' '"grow"' \
 		'"resize-begin"' '"resize-end"' '"resize-moved"' '"ns/2MiB"' '"llfree-auto"' '"base-manual"' 'slow: down to'; do

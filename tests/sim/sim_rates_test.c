@@ -10,7 +10,7 @@
 #include <math.h>
 #include <stdatomic.h>
 
-enum { HUGE_COUNT = 64, N_STEPS = 10 };
+enum { HUGE_COUNT = 32, N_STEPS = 10 };
 
 static void assert_near(double value, double expected)
 {
@@ -145,9 +145,9 @@ static hv_impact_config impact_config(const char *technique, const char *backing
 					     .batch_huge = 16,
 					     .one_mapping = T_THREAD_SANITIZER },
 				    .kernel = &mark_kernel,
-				    .target_bytes = 48 * (uint64_t)HV_HUGE_BYTES,
-				    .buffer_bytes = 4 * (uint64_t)HV_HUGE_BYTES,
-				    .burst_bytes = 4 * (uint64_t)HV_HUGE_BYTES,
+				    .target_bytes = 20 * (uint64_t)HV_HUGE_BYTES,
+				    .buffer_bytes = 3 * (uint64_t)HV_HUGE_BYTES,
+				    .burst_bytes = 2 * (uint64_t)HV_HUGE_BYTES,
 				    .window_ns = 60000000,
 				    .quantum_ns = 2000000 };
 	config.rig.policy = config.rig.technique->automatic ? hv_policy_find("period") : NULL;
