@@ -71,9 +71,13 @@ static hv_err answer_receive(hv_guest_process *self, hv_control_answer *answer, 
 			break;
 		for (size_t at = 0; at < *n_fds; at++)
 			close(fds[at]);
+		*n_fds = 0;
+		if (now_ns > until_ns)
+			return HV_ERR_TIMEOUT; /* answers enough, but none to this */
 	}
+	answer->text[sizeof(answer->text) - 1] = '\0';
 	errno = answer->error_number;
-	return answer->err;
+	return (unsigned)answer->err < HV_ERR_COUNT ? answer->err : HV_ERR_GUEST;
 }
 
 /* Ask and wait for the answer; n_fds: descriptors that come with it. */
