@@ -30,7 +30,8 @@ enum {
 	KEY_REPORT_BATCH,
 	KEY_BLOCK,
 	KEY_SLOW,
-	KEY_DEVICE
+	KEY_DEVICE,
+	KEY_LIVE
 };
 
 static const struct argp_option option_table[] = {
@@ -58,6 +59,8 @@ static const struct argp_option option_table[] = {
 	  "Techniques that move less than 2 MiB at once move only this much (default 1G)", 0 },
 	{ "install-timeout", KEY_TIMEOUT, "MS", 0, "How long a vCPU waits for the host (default 5000)", 0 },
 	{ "seed", KEY_SEED, "N", 0, "Seed of all that is random (default 1)", 0 },
+	{ "live", KEY_LIVE, NULL, 0,
+	  "Show what the VMs do while they run, on one screen; lines on stderr where that is no terminal", 0 },
 	{ "json", KEY_JSON, "FILE", 0, "Write the results here; the file must not exist", 0 },
 	{ 0 }
 };
@@ -190,6 +193,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		if (strcmp(text, "none") != 0 && strcmp(text, "dma") != 0)
 			argp_error(state, "unknown device '%s'; known: none, dma", text);
 		options->dma = strcmp(text, "dma") == 0;
+		return 0;
+	case KEY_LIVE:
+		options->live = true;
 		return 0;
 	case KEY_JSON:
 		options->json = text;

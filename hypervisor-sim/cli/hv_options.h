@@ -18,6 +18,7 @@ typedef struct hv_options {
 	const char *allocator; /**< of the guest; NULL = the technique's own */
 	bool dma;              /**< with the DMA device */
 	const char *json;      /**< NULL = none */
+	bool live;             /**< show what the VMs do */
 	uint64_t memory_bytes, target_bytes;
 	uint64_t block_bytes, slow_bytes;
 	uint64_t report_order, report_delay_ms, report_batch; /**< delay: UINT64_MAX = the scenario's default */

@@ -3,6 +3,7 @@
  * Begin and end of scenarios; see hv_session.h. */
 #define _GNU_SOURCE
 #include "cli/hv_session.h"
+#include "live/live.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -13,8 +14,11 @@
 bool hv_session_open(hv_result *result, const hv_options *options, const char *scenario)
 {
 	hv_err err = hv_result_open(result, options->json, scenario, options->seed);
-	if (err == HV_OK)
+	if (err == HV_OK) {
+		if (options->live && hv_live_open(scenario) != HV_OK)
+			hv_session_remark("--live: no thread for it");
 		return true;
+	}
 	fprintf(stderr, "hvsim: --json %s: %s\n", options->json,
 		err == HV_ERR_EXISTS ? "exists already, and results are never overwritten; name another file"
 				     : strerror(errno));
@@ -24,6 +28,7 @@ bool hv_session_open(hv_result *result, const hv_options *options, const char *s
 
 int hv_session_close(hv_result *result, const hv_options *options, bool interrupted)
 {
+	hv_live_close();
 	cJSON_AddBoolToObject(result->parameters, "interrupted", interrupted);
 	hv_result_judge(result);
 	bool saved = hv_result_save(result) == HV_OK;
@@ -62,12 +67,24 @@ void hv_session_series(hv_result *result, const hv_row *like, const char *metric
 
 void hv_session_remark(const char *text)
 {
-	fprintf(stderr, "%shvsim: %s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", text);
+	if (hv_live_on())
+		hv_live_event(text);
+	else
+		fprintf(stderr, "%shvsim: %s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", text);
 }
 
 void hv_session_progress(const char *format, ...)
 {
 	va_list arguments;
+	char text[200] = "";
+	if (hv_live_on()) {
+		va_start(arguments, format);
+		if (format != NULL)
+			vsnprintf(text, sizeof(text), format, arguments);
+		va_end(arguments);
+		hv_live_progress(text);
+		return;
+	}
 	if (!isatty(STDERR_FILENO))
 		return;
 	fprintf(stderr, "\r\033[K");

@@ -3,6 +3,7 @@
  * A rig; see hv_rig.h. The proof compares two looks of the oracle with two looks at R, so neither the technique's own
  * count nor the guest's words are believed. */
 #include "rig/hv_rig.h"
+#include "live/live.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -104,11 +105,13 @@ hv_err hv_rig_create(hv_rig *self, const hv_rig_config *config, const char **fai
 			return err;
 		}
 	}
+	hv_live_vm_add(&self->monitor, &self->residency);
 	return HV_OK;
 }
 
 void hv_rig_destroy(hv_rig *self)
 {
+	hv_live_vm_remove(&self->monitor);
 	/* the service outlives the guest's last get, and the monitor its last command */
 	hv_channel_service_leave(&self->channel_service);
 	hv_monitor_stop(&self->monitor);
