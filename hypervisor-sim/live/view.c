@@ -120,50 +120,54 @@ static const char *give_rate(const hv_view_vm *vm, char *text, size_t text_bytes
 	return vm->gives ? rate(vm->give_rate, text, text_bytes) : "at touch";
 }
 
-static void vm_numbers(canvas *self, const hv_view_vm *vm)
+static void title_add(canvas *self, const hv_view_vm *vm)
 {
-	char resident[32], limit[32], memory[32], reclaim[40], give[40];
-	uint64_t counts[HV_VIEW_STATES];
-	hv_view_count(vm, counts);
+	char resident[32], limit[32], memory[32];
 	bool limited = vm->limit_bytes < vm->huge_count << HV_HUGE_SHIFT;
 	hv_format_bytes(vm->limit_bytes, limit, sizeof(limit));
 	row_add(self, "VM %u %s: resident %s of %s%s%s%s%s", vm->number, vm->technique,
 		hv_format_bytes(vm->resident_bytes, resident, sizeof(resident)),
 		hv_format_bytes(vm->huge_count << HV_HUGE_SHIFT, memory, sizeof(memory)), limited ? ", limit " : "",
 		limited ? limit : "", vm->fault != NULL ? "; STOPPED: " : "", vm->fault != NULL ? vm->fault : "");
-	row_add(self,
-		"  MiB: in use %" PRIu64 ", reserved %" PRIu64 ", free %" PRIu64 ", soft %" PRIu64 ", hard %" PRIu64
-		"; reclaim %s, give %s",
-		counts[HV_VIEW_USED] * 2, counts[HV_VIEW_RESERVED] * 2, counts[HV_VIEW_FREE] * 2,
-		counts[HV_VIEW_SOFT] * 2, counts[HV_VIEW_HARD] * 2, rate(vm->reclaim_rate, reclaim, sizeof(reclaim)),
-		give_rate(vm, give, sizeof(give)));
 }
 
-/* Resident memory against the limit, over the memory of the VM. */
-static void bar_add(canvas *self, const hv_view_vm *vm)
+static void counts_add(canvas *self, const hv_view_vm *vm)
 {
-	static const char title[] = "  resident/limit [";
-	char bar[LINE_CHARS];
-	size_t room = sizeof(title) + 1;
-	if (self->columns < 2 * room)
-		return;
-	size_t width = (self->columns < LINE_CHARS ? self->columns : LINE_CHARS - 1) - room;
+	uint64_t counts[HV_VIEW_STATES];
+	hv_view_count(vm, counts);
+	row_add(self,
+		"  MiB: in use %" PRIu64 ", reserved %" PRIu64 ", free %" PRIu64 ", soft %" PRIu64 ", hard %" PRIu64,
+		counts[HV_VIEW_USED] * 2, counts[HV_VIEW_RESERVED] * 2, counts[HV_VIEW_FREE] * 2,
+		counts[HV_VIEW_SOFT] * 2, counts[HV_VIEW_HARD] * 2);
+}
+
+/* Rates, and resident memory against the limit over the memory of the VM. */
+static void rates_add(canvas *self, const hv_view_vm *vm)
+{
+	char title[120], reclaim[40], give[40], bar[LINE_CHARS] = "";
+	size_t used =
+		(size_t)snprintf(title, sizeof(title), "  reclaim %s, give %s  ",
+				 rate(vm->reclaim_rate, reclaim, sizeof(reclaim)), give_rate(vm, give, sizeof(give)));
+	size_t columns = self->columns < LINE_CHARS ? self->columns : LINE_CHARS - 1;
+	size_t width = columns > used + 12 ? columns - used - 2 : 0;
 	double memory = (double)(vm->huge_count << HV_HUGE_SHIFT);
 	size_t resident = (size_t)((double)width * (double)vm->resident_bytes / memory + 0.5);
 	size_t limit = (size_t)((double)width * (double)vm->limit_bytes / memory + 0.5);
 	for (size_t at = 0; at < width; at++)
 		bar[at] = at + 1 == limit ? '|' : at < resident ? '=' : at < limit ? ' ' : 'x';
 	bar[width] = '\0';
-	row_add(self, "%s%s]", title, bar);
+	row_add(self, "%s%s%s%s", title, width > 0 ? "[" : "", bar, width > 0 ? "]" : "");
 }
 
 /* A VM in the rows that it may take: numbers, a bar if there is room, then the map in what is left. */
 static void vm_add(canvas *self, const hv_view_vm *vm, unsigned rows)
 {
 	unsigned before = self->row;
-	vm_numbers(self, vm);
+	title_add(self, vm);
+	if (rows > 1)
+		rates_add(self, vm);
 	if (rows > VM_TEXT_ROWS + 1)
-		bar_add(self, vm);
+		counts_add(self, vm);
 	unsigned text_rows = self->row - before;
 	if (rows <= text_rows)
 		return;

@@ -94,6 +94,11 @@ expect 0 'all passed' inflate --memory 64M --target 40M --iterations 1 --vcpus 1
 echo nothing >"$dir/target"
 expect 0 'is no figure; allowed: .*until there is one' footprint $driven --policy target --target-file "$dir/target"
 
+# live, where there is no terminal
+expect 0 'live [0-9.]* s: VM 1 llfree-manual: resident .*reclaim' footprint $driven --live
+grep -q 'live [0-9.]* s: VM 1: limit' "$dir/out" || fail "no event in the lines of --live: $(cat "$dir/out")"
+grep -q "$(printf '\033')" "$dir/out" && fail "sequences of a terminal where there is none"
+
 # multivm
 expect 2 'allowed: 1 to 32' multivm --vms 33
 expect 2 'allowed: staggered, together, both' multivm --peaks never
