@@ -92,7 +92,7 @@ static told *move_event(unsigned vm, hv_command command)
 	return event;
 }
 
-static void move_text(told *event, uint64_t limit_bytes)
+static void move_text(told *event, uint64_t limit_bytes, hv_err err)
 {
 	char bytes[32], limit[32];
 	char *text = event->shown.text;
@@ -104,8 +104,9 @@ static void move_text(told *event, uint64_t limit_bytes)
 		snprintf(text, text_bytes, "%" PRIu64 " %s took %s in %.1f ms", event->count,
 			 event->count == 1 ? "pass" : "passes", bytes, ms);
 	else
-		snprintf(text, text_bytes, "limit %s: %s %s in %.1f ms", limit,
-			 event->command == HV_COMMAND_SHRINK ? "took" : "gave", bytes, ms);
+		snprintf(text, text_bytes, "limit %s: %s %s in %.1f ms%s", limit,
+			 event->command == HV_COMMAND_SHRINK ? "took" : "gave", bytes, ms,
+			 err == HV_ERR_SHORT ? "; the guest has no more free" : "");
 }
 
 /* On the monitor's thread. */
@@ -125,9 +126,9 @@ static void moved(void *context, hv_command command, const hv_move *move, uint64
 			event->count++;
 			event->bytes += move->bytes;
 			event->elapsed_ns += move->elapsed_ns;
-			move_text(event, limit_bytes);
+			move_text(event, limit_bytes, move->err);
 		}
-		if (move->err != HV_OK)
+		if (move->err != HV_OK && move->err != HV_ERR_SHORT)
 			event_tell(number, hv_err_text(move->err));
 	}
 	pthread_mutex_unlock(&live.told_lock);
