@@ -21,6 +21,10 @@
 #include <unistd.h>
 #include <vector>
 
+extern "C" {
+#include "measure.h"
+}
+
 namespace
 {
 
@@ -303,6 +307,28 @@ struct sink {
 
 sink *the_sink; /* one a process: Google Benchmark's flags are global too */
 
+/* Over repetitions, beside the mean and the median that Google Benchmark computes itself. */
+measure_summary summary_of(const std::vector<double> &values)
+{
+	std::vector<double> sorted = values;
+	return measure_summarise(sorted.data(), sorted.size());
+}
+
+double statistic_low(const std::vector<double> &values)
+{
+	return summary_of(values).low;
+}
+
+double statistic_high(const std::vector<double> &values)
+{
+	return summary_of(values).high;
+}
+
+double statistic_confidence(const std::vector<double> &values)
+{
+	return summary_of(values).confidence;
+}
+
 benchmark::State *state_of(bench_gb_state *state)
 {
 	return reinterpret_cast<benchmark::State *>(state);
@@ -326,6 +352,9 @@ extern "C" void bench_gb_register(const char *name, bool once, bench_gb_fn fn, v
 		fn(reinterpret_cast<bench_gb_state *>(&state), context);
 	});
 	row->UseManualTime();
+	row->ComputeStatistics("low", statistic_low);
+	row->ComputeStatistics("high", statistic_high);
+	row->ComputeStatistics("confidence", statistic_confidence, benchmark::kPercentage);
 	if (once)
 		row->Iterations(1);
 }

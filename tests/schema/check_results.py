@@ -100,6 +100,23 @@ def run_problem(run):
     return None
 
 
+def repetitions_problem(runs):
+    """Of rows with repetitions: median, interval and confidence over them, for the time and every counter."""
+    names = {run["run_name"] for run in runs if run["run_type"] == "aggregate"}
+    for name in sorted(names):
+        of_row = [run for run in runs if run["run_name"] == name]
+        repeated = [run for run in of_row if run["run_type"] == "iteration"]
+        figures = {run["aggregate_name"]: run for run in of_row if run["run_type"] == "aggregate"}
+        low, high, confidence = interval(len(repeated))
+        for key in ("real_time", *(k for k in repeated[0] if k.endswith(("_ns", "_x_cas")))) if repeated else ():
+            values = sorted(run[key] for run in repeated)
+            wanted = {"median": median(values), "low": values[low], "high": values[high], "confidence": confidence}
+            for figure, value in wanted.items():
+                if not math.isclose(figures[figure][key], value, rel_tol=1e-6, abs_tol=1e-9):
+                    return f"{name}: {figure} of {key} is {figures[figure][key]}, of the repetitions {value}"
+    return None
+
+
 def problems(document, validator):
     found = [f"{'/'.join(map(str, e.absolute_path)) or 'top'}: {e.message[:300]}" for e in validator.iter_errors(document)]
     if found:
@@ -112,7 +129,8 @@ def problems(document, validator):
         problem = run_problem(run)
         if problem:
             found.append(f"benchmarks/{at} ({run['name']}): {problem}")
-    return found
+    problem = repetitions_problem(document.get("benchmarks", []))
+    return found + ([problem] if problem else [])
 
 
 def mutations(document):
