@@ -64,6 +64,8 @@ typedef struct bench_case {
 	bool needs_batch;
 	bool backed;                 /* the frames are written */
 	bool asks_numa;              /* its figures are about NUMA: a machine with one node is worth a warning */
+	bool backed_if_possible;     /* the frames are written where there are any */
+	bool shared;                 /* a child process uses the allocator's state */
 	bool fresh;                  /* each row in a process of its own, opened anew for each repetition */
 	bool once;                   /* one pass, whatever the minimum time */
 	bool slots_from_variant;     /* the allocator is made for variant.value CPUs */

@@ -196,11 +196,12 @@ static bool open_allocator(bench_row *row)
 				     .cpus = bench_row_slots(row),
 				     .threads = row->threads,
 				     .tuning = row->options->tuning,
-				     .backed = row->kind->backed };
+				     .shared = row->kind->shared };
 	uint64_t start_ns;
 
 	if (!row->allocator)
 		return true;
+	config.backed = row->kind->backed || (row->kind->backed_if_possible && row->allocator->table.address != NULL);
 	start_ns = bench_now_ns();
 	row->state = row->allocator->table.init(&config);
 	row->init_seconds = (double)(bench_now_ns() - start_ns) * 1e-9;

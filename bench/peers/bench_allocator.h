@@ -53,11 +53,23 @@ typedef struct bench_loops {
 			   uint64_t *refused);
 } bench_loops;
 
+/** What lives on after the process that used it died. The state was made with config.shared. */
+typedef struct bench_recovery {
+	void (*close)(void *state); /**< an orderly end */
+	bool (*recover)(void *state);
+	/** Everything fits to everything. @return false: it does not */
+	bool (*audit)(void *state, uint64_t *free_frames);
+	bool (*is_free)(void *state, uint64_t frame);
+} bench_recovery;
+
 typedef struct bench_allocator {
 	bench_peer_table table;
 	bench_loops loops;
-	const char *library;      /**< a malloc: colon-separated file names to preload; NULL = none needed */
-	const char *probe_symbol; /**< a malloc: a symbol that only its library has */
+	/** Get exactly this run; NULL if there is no such call. @return false: it is not free, or not within reach */
+	bool (*get_at)(void *self, uint32_t cpu, uint32_t order, uint64_t block);
+	const bench_recovery *recovery; /**< NULL: nothing of it survives */
+	const char *library;            /**< a malloc: colon-separated file names to preload; NULL = none needed */
+	const char *probe_symbol;       /**< a malloc: a symbol that only its library has */
 	const char *variable; /**< a malloc: NAME=VALUE for its process, so that it keeps freed memory; NULL = none */
 	const char *about;    /**< one line for --list */
 	uint32_t rank;        /**< place in the tables */

@@ -23,6 +23,7 @@ typedef struct bench_peer_config {
 	uint32_t threads; /**< threads that will call get and put at the same time */
 	uint32_t tuning;  /**< --tune: a number that the allocator may interpret; 0 = its default */
 	bool backed;      /**< the memory will be written: address() must lead to real memory */
+	bool shared;      /**< a child process works on it too; set only for built-in allocators */
 } bench_peer_config;
 
 /** The table. A block is a frame number if frames_known, else any 64-bit value, such as an address. `self` is what

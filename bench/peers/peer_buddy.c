@@ -90,6 +90,12 @@ static void *peer_address(void *self, uint64_t block)
 	return ((const buddy_state *)self)->memory + (block << LLFREE_FRAME_SHIFT);
 }
 
+static bool peer_get_at(void *self, uint32_t cpu, uint32_t order, uint64_t block)
+{
+	(void)cpu;
+	return buddy_get_at(&((buddy_state *)self)->zone, order, block);
+}
+
 #include "bench_loops.h"
 
 const bench_allocator bench_allocator_buddy = {
@@ -106,6 +112,7 @@ const bench_allocator bench_allocator_buddy = {
 		   .metadata_bytes = peer_metadata_bytes,
 		   .address = peer_address },
 	.loops = BENCH_LOOPS,
+	.get_at = peer_get_at,
 	.about = "a buddy allocator like Linux's: zone lock, per-CPU lists (batch 63), orders 0..10",
 	.rank = 20,
 };

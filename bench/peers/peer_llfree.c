@@ -10,6 +10,7 @@
 const bench_allocator bench_allocator_llfree = {
 	.table = { BENCH_LLFREE_TABLE },
 	.loops = BENCH_LOOPS,
+	BENCH_LLFREE_MORE,
 	.about = "llfree_get/llfree_put, claim words on; class movable, huge from order 9 on",
 	.rank = 10,
 };

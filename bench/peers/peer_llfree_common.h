@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <llfree/arena.h>
-#include "bench_peer.h"
+#include "bench_allocator.h"
 
 typedef struct peer_state {
 	llfree_t allocator; /* first: the hot path gets its address */
@@ -35,13 +35,13 @@ static bool peer_init_backed(peer_state *state, const bench_peer_config *config,
 	return true;
 }
 
-static bool peer_init_numbers(peer_state *state, const llfree_config *allocator)
+static bool peer_init_numbers(peer_state *state, const llfree_config *allocator, bool shared)
 {
 	state->region_bytes = llfree_metadata_bytes(allocator);
 	if (state->region_bytes == 0)
 		return false;
 	state->region = mmap(NULL, state->region_bytes, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+			     (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (state->region == MAP_FAILED)
 		return false;
 	if (llfree_init(&state->allocator, allocator, state->region, state->region_bytes, false) == LLFREE_OK)
@@ -62,7 +62,8 @@ static void *peer_init(const bench_peer_config *config)
 		return NULL;
 	memset(state, 0, sizeof(*state));
 	state->backed = config->backed;
-	if (config->backed ? peer_init_backed(state, config, &allocator) : peer_init_numbers(state, &allocator))
+	if (config->backed ? peer_init_backed(state, config, &allocator)
+			   : peer_init_numbers(state, &allocator, config->shared))
 		return state;
 	free(state);
 	return NULL;
@@ -124,6 +125,43 @@ static void peer_drain(void *self)
 	llfree_drain_all(&((const peer_state *)self)->allocator);
 }
 
+static bool peer_get_at(void *self, uint32_t cpu, uint32_t order, uint64_t block)
+{
+	return llfree_get_at(&((const peer_state *)self)->allocator, peer_request(cpu, order), block) == LLFREE_OK;
+}
+
+static void peer_close(void *self)
+{
+	llfree_close(&((peer_state *)self)->allocator);
+}
+
+static bool peer_recover(void *self)
+{
+	peer_state *state = self;
+
+	return llfree_recover(&state->allocator, state->region, state->region_bytes, false) == LLFREE_OK;
+}
+
+static bool peer_audit(void *self, uint64_t *free_frames)
+{
+	llfree_audit_report report;
+	bool ok = llfree_audit(&((const peer_state *)self)->allocator, &report);
+
+	*free_frames = report.free_frames;
+	return ok;
+}
+
+static bool peer_is_free(void *self, uint64_t frame)
+{
+	return llfree_is_free(&((const peer_state *)self)->allocator, frame);
+}
+
+static const bench_recovery peer_recovery = {
+	.close = peer_close, .recover = peer_recover, .audit = peer_audit, .is_free = peer_is_free
+};
+
+/** What the table does not have. */
+#define BENCH_LLFREE_MORE .get_at = peer_get_at, .recovery = &peer_recovery
 #define BENCH_HAS_BATCH
 #define BENCH_LLFREE_HOT                                                                         \
 	.max_order = LLFREE_MAX_ORDER < 10 ? LLFREE_MAX_ORDER : 10, .get_batch = peer_get_batch, \

@@ -10,6 +10,7 @@
 const bench_allocator bench_allocator_llfree_exact = {
 	.table = { BENCH_LLFREE_TABLE },
 	.loops = BENCH_LOOPS,
+	BENCH_LLFREE_MORE,
 	.about = "llfree_get/llfree_put in exact mode: no claim words",
 	.rank = 12,
 };

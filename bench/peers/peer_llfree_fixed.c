@@ -10,6 +10,7 @@
 const bench_allocator bench_allocator_llfree_fixed = {
 	.table = { BENCH_LLFREE_TABLE },
 	.loops = BENCH_LOOPS,
+	BENCH_LLFREE_MORE,
 	.about = "as llfree, class fixed at every order",
 	.rank = 13,
 	.on_request = true,
