@@ -19,6 +19,9 @@
 static hv_err technique_run(const hv_monitor *self, hv_command command, uint64_t limit_bytes, uint64_t *moved_bytes)
 {
 	const hv_host_half *half = self->technique->host;
+	hv_err verdict = hv_host_verdict(self->host); /* also where there is nothing to move */
+	if (verdict != HV_OK)
+		return verdict;
 	if (command == HV_COMMAND_SHRINK && half->shrink != NULL)
 		return half->shrink(self->host, limit_bytes, moved_bytes);
 	if (command == HV_COMMAND_GROW && half->grow != NULL)
