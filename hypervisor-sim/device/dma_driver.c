@@ -4,6 +4,7 @@
  * its source and something else at its destination, transfer all lanes at once, wait, check the destinations, free. */
 #define _GNU_SOURCE
 #include "device/dma_driver.h"
+#include "base/hv_socket.h"
 #include "guest/pattern.h"
 
 #include <errno.h>
@@ -13,11 +14,11 @@
 #include <unistd.h>
 
 enum {
-	LANES = 16,
-	LANE_ORDER_MAX = 4,
-	LANE_BYTES = HV_FRAME_BYTES << LANE_ORDER_MAX,
+	LANES = HV_DMA_LANES,
+	LANE_ORDER_MAX = HV_DMA_LANE_ORDER_MAX,
+	LANE_BYTES = HV_DMA_LANE_BYTES,
 	LANE_FRAMES = 1 << LANE_ORDER_MAX,
-	MEDIUM_BYTES = LANES * LANE_BYTES + HV_HUGE_BYTES, /* the last part: abandoned transfers */
+	MEDIUM_BYTES = HV_DMA_MEDIUM_BYTES,
 	PARKED_MAX = 16,     /* huge runs kept for a while, so that others come into use */
 	HUNT_MAX = 256,      /* huge frames tried for one that the window shows */
 	WINDOW_ROUNDS = 128, /* between two rests with all of the window free */
@@ -36,6 +37,7 @@ typedef struct cpu_driver {
 	hv_dma_transfer abandoned;
 	uint64_t parked[PARKED_MAX]; /* first frame of a huge run, plus 1; 0 = none */
 	int medium_fd;
+	bool medium_owned;
 	uint8_t *medium; /* as the CPU sees it */
 	uint64_t n_keys, n_rounds, random;
 	/* outcome; one writer, read beside it */
@@ -43,7 +45,7 @@ typedef struct cpu_driver {
 } cpu_driver;
 
 struct hv_dma_driver {
-	hv_dma *dma;
+	hv_dma_link link;
 	hv_vm *vm;
 	bool whole; /* the device sees all of the memory */
 	cpu_driver *cpus;
@@ -109,11 +111,11 @@ static void lane_prepare(hv_dma_driver *self, hv_vcpu *vcpu, cpu_driver *cpu, si
 	};
 }
 
-static void lane_check(hv_dma_driver *self, cpu_driver *cpu, size_t at)
+static void lane_check(hv_dma_driver *self, const hv_vcpu *vcpu, cpu_driver *cpu, size_t at)
 {
 	dma_lane *lane = &cpu->lanes[at];
 	bool to_memory = lane->transfer.direction == HV_DMA_WRITES_MEMORY, fresh = true;
-	hv_dma_wait(self->dma, &lane->transfer);
+	self->link.wait(self->link.context, vcpu->cpu_idx, &lane->transfer);
 	count(&cpu->transfers);
 	if (lane->transfer.result != (int32_t)lane->transfer.bytes) {
 		count(lane->transfer.result == -EFAULT ? &cpu->unmapped : &cpu->errors);
@@ -137,7 +139,8 @@ static bool huge_get(hv_dma_driver *self, hv_vcpu *vcpu, cpu_driver *cpu, uint64
 	size_t n_tried = 0;
 	bool found = false;
 	while (!found && n_tried < HUNT_MAX && run_get(vcpu, LLFREE_HUGE_ORDER, frame) == LLFREE_OK) {
-		found = hv_dma_sees(self->dma, *frame / HV_HUGE_FRAMES);
+		found = hv_dma_window_sees(self->vm->memory.huge_count, self->link.window_huge,
+					   *frame / HV_HUGE_FRAMES);
 		if (!found) {
 			tried[n_tried++] = *frame;
 			count(&cpu->outside);
@@ -185,16 +188,16 @@ static void lanes_transfer(hv_dma_driver *self, hv_vcpu *vcpu, cpu_driver *cpu, 
 	}
 	if (n_lanes == 0)
 		return;
-	if (hv_dma_submit(self->dma, transfers, n_lanes) != HV_OK) {
+	if (self->link.submit(self->link.context, vcpu->cpu_idx, transfers, n_lanes) != HV_OK) {
 		count(&cpu->errors);
 		return;
 	}
 	for (size_t at = 0; at < n_lanes; at++)
-		lane_check(self, cpu, at);
+		lane_check(self, vcpu, cpu, at);
 }
 
 /* The whole huge run is sent, slowly, and freed before that is over. */
-static void abandon(hv_dma_driver *self, cpu_driver *cpu, uint64_t huge_frame)
+static void abandon(hv_dma_driver *self, const hv_vcpu *vcpu, cpu_driver *cpu, uint64_t huge_frame)
 {
 	hv_dma_transfer *transfer = &cpu->abandoned;
 	if (hv_dma_transfer_state(transfer) == HV_DMA_IN_FLIGHT)
@@ -205,7 +208,7 @@ static void abandon(hv_dma_driver *self, cpu_driver *cpu, uint64_t huge_frame)
 				       .medium_fd = cpu->medium_fd,
 				       .medium_offset = LANES * LANE_BYTES,
 				       .queued = true };
-	if (hv_dma_submit(self->dma, &transfer, 1) == HV_OK)
+	if (self->link.submit(self->link.context, vcpu->cpu_idx, &transfer, 1) == HV_OK)
 		count(&cpu->n_abandoned);
 	else
 		count(&cpu->errors);
@@ -218,7 +221,7 @@ static void park(hv_dma_driver *self, hv_vcpu *vcpu, cpu_driver *cpu, uint64_t h
 	uint64_t *place = &cpu->parked[(dice >> 8) % PARKED_MAX];
 	if (*place != 0) {
 		if (dice % 4 == 0)
-			abandon(self, cpu, *place - 1);
+			abandon(self, vcpu, cpu, *place - 1);
 		run_put(vcpu, LLFREE_HUGE_ORDER, *place - 1);
 	}
 	*place = huge_frame + 1;
@@ -236,7 +239,7 @@ static void window_round(hv_dma_driver *self, hv_vcpu *vcpu, cpu_driver *cpu, ui
 		return;
 	lanes_transfer(self, vcpu, cpu, lanes_share(cpu, huge_frame));
 	if (dice % 4 == 0)
-		abandon(self, cpu, huge_frame);
+		abandon(self, vcpu, cpu, huge_frame);
 	run_put(vcpu, LLFREE_HUGE_ORDER, huge_frame);
 }
 
@@ -273,14 +276,16 @@ static void device_rest(void *context, hv_vcpu *vcpu)
 			run_put(vcpu, LLFREE_HUGE_ORDER, cpu->parked[at] - 1);
 		cpu->parked[at] = 0;
 	}
-	hv_dma_wait(self->dma, &cpu->abandoned);
+	self->link.wait(self->link.context, vcpu->cpu_idx, &cpu->abandoned);
 }
 
-static hv_err cpu_open(cpu_driver *cpu, uint64_t seed)
+/* medium_fd: -1 = the driver makes it */
+static hv_err cpu_open(cpu_driver *cpu, uint64_t seed, int medium_fd)
 {
 	cpu->random = seed;
-	cpu->medium_fd = memfd_create("hv-dma-medium", MFD_CLOEXEC);
-	if (cpu->medium_fd < 0 || ftruncate(cpu->medium_fd, MEDIUM_BYTES) != 0)
+	cpu->medium_owned = medium_fd < 0;
+	cpu->medium_fd = medium_fd >= 0 ? medium_fd : hv_shared_file("hv-dma-medium", MEDIUM_BYTES);
+	if (cpu->medium_fd < 0)
 		return HV_ERR_SYSTEM;
 	void *medium = mmap(NULL, MEDIUM_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, cpu->medium_fd, 0);
 	if (medium == MAP_FAILED)
@@ -289,7 +294,8 @@ static hv_err cpu_open(cpu_driver *cpu, uint64_t seed)
 	return HV_OK;
 }
 
-hv_err hv_dma_driver_create(hv_dma_driver **driver, hv_dma *dma, hv_vm *vm)
+hv_err hv_dma_driver_create(hv_dma_driver **driver, const hv_dma_link *link, hv_vm *vm,
+			    int (*medium_fd)(void *context, uint32_t cpu_idx), void *context)
 {
 	uint32_t n_cpus = vm->config.n_vcpus;
 	hv_dma_driver *self = calloc(1, sizeof(*self));
@@ -300,12 +306,13 @@ hv_err hv_dma_driver_create(hv_dma_driver **driver, hv_dma *dma, hv_vm *vm)
 		free(cpus);
 		return HV_ERR_SYSTEM;
 	}
-	*self = (hv_dma_driver){ dma, vm, hv_dma_window(dma) == vm->memory.huge_count, cpus, n_cpus };
+	*self = (hv_dma_driver){ *link, vm, link->window_huge == vm->memory.huge_count, cpus, n_cpus };
 	for (uint32_t idx = 0; idx < n_cpus; idx++)
 		cpus[idx].medium_fd = -1;
 	hv_err err = HV_OK;
 	for (uint32_t idx = 0; idx < n_cpus && err == HV_OK; idx++)
-		err = cpu_open(&cpus[idx], hv_mix(vm->config.seed + 1000 + idx));
+		err = cpu_open(&cpus[idx], hv_mix(vm->config.seed + 1000 + idx),
+			       medium_fd != NULL ? medium_fd(context, idx) : -1);
 	if (err != HV_OK) {
 		hv_dma_driver_destroy(self);
 		return err;
@@ -323,10 +330,10 @@ void hv_dma_driver_destroy(hv_dma_driver *self)
 		return;
 	for (uint32_t idx = 0; idx < self->n_cpus; idx++) {
 		cpu_driver *cpu = &self->cpus[idx];
-		hv_dma_wait(self->dma, &cpu->abandoned);
+		self->link.wait(self->link.context, idx, &cpu->abandoned);
 		if (cpu->medium != NULL)
 			munmap(cpu->medium, MEDIUM_BYTES);
-		if (cpu->medium_fd >= 0)
+		if (cpu->medium_fd >= 0 && cpu->medium_owned)
 			close(cpu->medium_fd);
 	}
 	free(self->cpus);

@@ -9,8 +9,16 @@
 #ifndef HV_DMA_DRIVER_H
 #define HV_DMA_DRIVER_H
 
-#include "device/hv_dma.h"
+#include "device/dma_link.h"
 #include "guest/hv_vm.h"
+
+enum {
+	HV_DMA_LANES = 16, /**< transfers at once, per vCPU */
+	HV_DMA_LANE_ORDER_MAX = 4,
+	HV_DMA_LANE_BYTES = HV_FRAME_BYTES << HV_DMA_LANE_ORDER_MAX,
+	HV_DMA_MEDIUM_BYTES =
+		HV_DMA_LANES * HV_DMA_LANE_BYTES + HV_HUGE_BYTES /**< the last part: abandoned transfers */
+};
 
 typedef struct hv_dma_driver hv_dma_driver;
 
@@ -24,8 +32,11 @@ typedef struct hv_dma_outcome {
 	uint64_t outside;      /**< buffers that the device's window does not show */
 } hv_dma_outcome;
 
-/** The driver becomes what HV_JOB_DRIVE of this VM does. @return HV_OK; HV_ERR_SYSTEM (errno) */
-HV_MUST_CHECK hv_err hv_dma_driver_create(hv_dma_driver **driver, hv_dma *dma, hv_vm *vm);
+/** The driver becomes what HV_JOB_DEVICE of this VM does.
+ *  @param medium_fd  the other end of each vCPU's transfers: a file of HV_DMA_MEDIUM_BYTES, which stays the caller's;
+ *                    NULL = the driver makes its own @return HV_OK; HV_ERR_SYSTEM (errno) */
+HV_MUST_CHECK hv_err hv_dma_driver_create(hv_dma_driver **driver, const hv_dma_link *link, hv_vm *vm,
+					  int (*medium_fd)(void *context, uint32_t cpu_idx), void *context);
 /** When no vCPU drives any more. NULL is allowed. */
 void hv_dma_driver_destroy(hv_dma_driver *driver);
 /** Sums over the vCPUs; may be asked beside them. */

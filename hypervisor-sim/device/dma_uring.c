@@ -84,8 +84,11 @@ static void transfer_complete(hv_dma *self, hv_dma_transfer *transfer, int32_t r
 	count(&self->counters.completed, 1);
 	if (result == -EFAULT)
 		count(&self->counters.faults, 1);
+	void (*completed)(hv_dma_transfer *) = transfer->completed;
 	/* from here on it is the submitter's again */
 	atomic_store_explicit(&transfer->state, HV_DMA_DONE, memory_order_release);
+	if (completed != NULL)
+		completed(transfer);
 }
 
 static void slot_left(hv_dma *self, uint64_t huge_idx)
@@ -340,9 +343,7 @@ static void window_choose(hv_dma *self, uint64_t window_huge)
 {
 	self->window_huge = window_huge;
 	for (uint64_t idx = 0; idx < self->memory.huge_count; idx++)
-		self->slots[idx].seen = false;
-	for (uint64_t at = 0; at < window_huge; at++)
-		self->slots[at * self->memory.huge_count / window_huge].seen = true;
+		self->slots[idx].seen = hv_dma_window_sees(self->memory.huge_count, window_huge, idx);
 }
 
 static hv_err map_whole(hv_dma *self, bool map)

@@ -31,6 +31,8 @@ typedef struct hv_dma_transfer {
 	int medium_fd;
 	uint64_t medium_offset; /**< UINT64_MAX: a medium without positions, such as a pipe */
 	bool queued;            /**< by a worker of the kernel instead of at once: longer in flight */
+	/** Called on the device's thread when it is done; NULL = nobody is told. The transfer is the callee's then. */
+	void (*completed)(struct hv_dma_transfer *transfer);
 	/* outcome */
 	_Atomic uint32_t state; /**< an hv_dma_state */
 	int32_t result;         /**< when done: bytes, or -errno; -EFAULT = the slot is not mapped */
@@ -54,6 +56,12 @@ void hv_dma_destroy(hv_dma *dma);
 /** Huge frames that the device may see, and whether this one is among them. */
 uint64_t hv_dma_window(const hv_dma *dma);
 bool hv_dma_sees(const hv_dma *dma, uint64_t huge_idx);
+/** The same for a window of this size in so much memory: it is spread evenly. */
+static inline bool hv_dma_window_sees(uint64_t huge_count, uint64_t window_huge, uint64_t huge_idx)
+{
+	uint64_t at = (huge_idx * window_huge + huge_count - 1) / huge_count;
+	return huge_idx < huge_count && at < window_huge && at * huge_count / window_huge == huge_idx;
+}
 /** Is the window smaller than the memory because RLIMIT_MEMLOCK is? */
 bool hv_dma_limited(const hv_dma *dma);
 bool hv_dma_mapped(const hv_dma *dma, uint64_t huge_idx);

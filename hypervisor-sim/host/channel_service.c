@@ -147,6 +147,7 @@ hv_err hv_channel_service_start(hv_channel_service *self, hv_host *host, hv_chan
 	self->channel = channel;
 	self->n_rings = n_rings;
 	self->element = element;
+	atomic_init(&self->block_bytes, HV_HUGE_BYTES); /* a guest in another process may be early */
 	self->timeout_ns = UINT64_C(10000000000);
 	self->begin_timeout_ns = UINT64_C(3000000000);
 	self->stop_bell = hv_bell_create();

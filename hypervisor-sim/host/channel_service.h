@@ -27,9 +27,9 @@ struct hv_channel_service {
 	hv_channel *channel;
 	unsigned n_rings;
 	hv_element_fn element;
-	uint64_t timeout_ns;       /**< without memory that changes hands */
-	uint64_t begin_timeout_ns; /**< for a pass of reports to begin */
-	uint64_t block_bytes;      /**< of virtio-mem */
+	uint64_t timeout_ns;          /**< without memory that changes hands */
+	uint64_t begin_timeout_ns;    /**< for a pass of reports to begin */
+	_Atomic uint64_t block_bytes; /**< of virtio-mem; 2 MiB unless it is set */
 	hv_ring_host rings[HV_CHANNEL_RINGS_MAX];
 	bool rings_open;
 	hv_ledger ledger;

@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include "rig/guest_main.h"
 #include "base/hv_socket.h"
+#include "device/dma_queue.h"
 #include "rig/guest_control.h"
 
 #include <errno.h>
@@ -26,6 +27,10 @@ typedef struct guest {
 	bool vm_up;
 	const hv_technique *technique;
 	hv_channel channel;
+	hv_dma_queue_files queue_files;
+	hv_dma_queue_guest *queues;
+	hv_dma_driver *dma_driver; /**< NULL = there is no device */
+	int host_gone;             /**< a bell: nobody answers any more */
 	_Atomic uint64_t install_timeout_ns;
 } guest;
 
@@ -50,6 +55,7 @@ static void *host_watch(void *context)
 	struct pollfd host = { .fd = HV_CONTROL_FD, .events = POLLRDHUP };
 	while (poll(&host, 1, -1) < 0 && errno == EINTR)
 		;
+	hv_bell_ring(self->host_gone);
 	alarm((unsigned)(self->install_timeout_ns / 1000000000u) + 2);
 	return NULL;
 }
@@ -82,9 +88,29 @@ static hv_err create(guest *self, hv_control_config *config, const int *fds, siz
 	return err;
 }
 
-static hv_err start(guest *self)
+static int medium_fd(void *context, uint32_t cpu_idx)
 {
-	hv_err err = hv_guest_half_attach(self->technique->guest, &self->vm, &self->channel);
+	return hv_dma_queue_medium(context, cpu_idx);
+}
+
+static hv_err device_open(guest *self, const int *fds, size_t n_fds, uint64_t window_huge)
+{
+	hv_err err = hv_dma_queue_files_open(&self->queue_files, fds, n_fds);
+	if (err == HV_OK && self->queue_files.n_queues != self->vm.config.n_vcpus)
+		err = HV_ERR_INVAL;
+	if (err == HV_OK)
+		err = hv_dma_queue_guest_open(&self->queues, &self->queue_files, &self->vm, self->host_gone);
+	if (err != HV_OK)
+		return err;
+	hv_dma_link link = hv_dma_queue_link(self->queues, window_huge);
+	return hv_dma_driver_create(&self->dma_driver, &link, &self->vm, medium_fd, &self->queue_files);
+}
+
+static hv_err start(guest *self, const hv_control_request *request, const int *fds, size_t n_fds)
+{
+	hv_err err = n_fds != 0 ? device_open(self, fds, n_fds, request->window_huge) : HV_OK;
+	if (err == HV_OK)
+		err = hv_guest_half_attach(self->technique->guest, &self->vm, &self->channel);
 	return err == HV_OK ? hv_vm_start(&self->vm) : err;
 }
 
@@ -108,7 +134,7 @@ static void serve(guest *self, hv_control_request *request, const int *fds, size
 		answer->err = create(self, &request->config, fds, n_fds);
 		break;
 	case HV_CONTROL_START:
-		answer->err = start(self);
+		answer->err = start(self, request, fds, n_fds);
 		break;
 	case HV_CONTROL_BEGIN:
 		answer->err = begin(self, request);
@@ -121,6 +147,8 @@ static void serve(guest *self, hv_control_request *request, const int *fds, size
 		break;
 	case HV_CONTROL_RESULT:
 		answer->outcome = hv_vm_result(&self->vm);
+		if (self->dma_driver != NULL)
+			answer->dma = hv_dma_driver_result(self->dma_driver);
 		break;
 	case HV_CONTROL_AUDIT:
 		answer->yes = hv_vm_audit(&self->vm, request->strict, answer->text, sizeof(answer->text));
@@ -165,7 +193,8 @@ int hv_guest_main(void)
 	static guest self;
 	pthread_t watch;
 	process_prepare();
-	if (pthread_create(&watch, NULL, host_watch, &self) != 0)
+	self.host_gone = hv_bell_create();
+	if (self.host_gone < 0 || pthread_create(&watch, NULL, host_watch, &self) != 0)
 		return HV_GUEST_EXIT_BROKEN;
 	pthread_detach(watch);
 	int status = requests_serve(&self);
@@ -174,6 +203,9 @@ int hv_guest_main(void)
 		if (status == HV_GUEST_EXIT_HOST_GONE)
 			fprintf(stderr, "hvsim: a guest's host is gone; it ends, %" PRIu64 " installs failed\n",
 				hv_vm_result(&self.vm).installs_failed);
+		hv_dma_driver_destroy(self.dma_driver);
+		hv_dma_queue_guest_close(self.queues);
+		hv_dma_queue_files_close(&self.queue_files);
 		hv_vm_destroy(&self.vm);
 	}
 	hv_channel_destroy(&self.channel);

@@ -175,16 +175,18 @@ static void *process_watch(void *context)
 	return NULL;
 }
 
-hv_err hv_guest_process_start(hv_guest_process *self, hv_host *host)
+hv_err hv_guest_process_start(hv_guest_process *self, hv_host *host, const hv_dma_queue_files *device,
+			      uint64_t window_huge)
 {
-	hv_control_request request = { .kind = HV_CONTROL_START };
+	hv_control_request request = { .kind = HV_CONTROL_START, .window_huge = window_huge };
+	size_t n_fds = 0;
 	hv_control_answer answer;
 	self->host = host;
 	self->stop_bell = hv_bell_create();
 	if (self->stop_bell < 0 || pthread_create(&self->watcher, NULL, process_watch, self) != 0)
 		return HV_ERR_SYSTEM;
 	self->watched = true;
-	return ask_plain(self, &request, &answer);
+	return ask(self, &request, device->fds, device->n_fds, &answer, NULL, &n_fds);
 }
 
 static void watch_end(hv_guest_process *self)
@@ -209,10 +211,14 @@ void hv_guest_process_destroy(hv_guest_process *self)
 	if (self->pid > 0) {
 		bool ended = ask_plain(self, &request, &answer) == HV_ERR_GONE;
 		/* the end of the process is the end of its socket */
-		while (!ended &&
-		       hv_socket_receive(self->control, &answer, sizeof(answer), NULL, NULL, self->patience_ns))
-			;
-		if (!ended && errno != ECONNRESET)
+		uint64_t now_ns = hv_now_ns(), until_ns = now_ns + self->patience_ns;
+		while (!ended && now_ns < until_ns) { /* what it says meanwhile does not matter */
+			ended = !hv_socket_receive(self->control, &answer, sizeof(answer), NULL, NULL,
+						   until_ns - now_ns) &&
+				errno == ECONNRESET;
+			now_ns = hv_now_ns();
+		}
+		if (!ended)
 			kill(self->pid, SIGKILL);
 		while (waitpid(self->pid, NULL, 0) < 0 && errno == EINTR)
 			;
@@ -249,12 +255,15 @@ hv_err hv_guest_process_keep_base(hv_guest_process *self)
 	return ask_plain(self, &request, &answer);
 }
 
-hv_err hv_guest_process_result(hv_guest_process *self, hv_vm_outcome *outcome)
+hv_err hv_guest_process_result(hv_guest_process *self, hv_vm_outcome *outcome, hv_dma_outcome *dma)
 {
 	hv_control_request request = { .kind = HV_CONTROL_RESULT };
 	hv_control_answer answer = { .err = HV_OK };
 	hv_err err = ask_plain(self, &request, &answer);
-	*outcome = answer.outcome;
+	if (outcome != NULL)
+		*outcome = answer.outcome;
+	if (dma != NULL)
+		*dma = answer.dma;
 	return err;
 }
 

@@ -7,6 +7,7 @@
 #ifndef HV_GUEST_PROCESS_H
 #define HV_GUEST_PROCESS_H
 
+#include "device/dma_queue.h"
 #include "rig/guest_control.h"
 
 #include <sys/types.h>
@@ -31,8 +32,11 @@ typedef struct hv_guest_process {
 HV_MUST_CHECK hv_err hv_guest_process_create(hv_guest_process *self, const hv_vm_config *config,
 					     const hv_technique *technique, const hv_channel *channel,
 					     uint64_t patience_ns);
-/** Tell this host when the process is gone; then attach the guest half and start the vCPUs. @return as hv_vm_start() */
-HV_MUST_CHECK hv_err hv_guest_process_start(hv_guest_process *self, hv_host *host);
+/** Tell this host when the process is gone; then attach the guest half and start the vCPUs.
+ *  @param device  queues of a DMA device, which sees window_huge huge frames; closed ones = there is none
+ *  @return as hv_vm_start() */
+HV_MUST_CHECK hv_err hv_guest_process_start(hv_guest_process *self, hv_host *host, const hv_dma_queue_files *device,
+					    uint64_t window_huge);
 /** End it: asked first, killed if it does not answer. Nothing of it is left. */
 void hv_guest_process_destroy(hv_guest_process *self);
 
@@ -41,7 +45,8 @@ void hv_guest_process_destroy(hv_guest_process *self);
 HV_MUST_CHECK hv_err hv_guest_process_begin(hv_guest_process *self, hv_job job, uint64_t fill_max_frames);
 HV_MUST_CHECK hv_err hv_guest_process_wait(hv_guest_process *self);
 HV_MUST_CHECK hv_err hv_guest_process_keep_base(hv_guest_process *self);
-HV_MUST_CHECK hv_err hv_guest_process_result(hv_guest_process *self, hv_vm_outcome *outcome);
+/** Either may be NULL. */
+HV_MUST_CHECK hv_err hv_guest_process_result(hv_guest_process *self, hv_vm_outcome *outcome, hv_dma_outcome *dma);
 /** *sound: as hv_vm_audit() */
 HV_MUST_CHECK hv_err hv_guest_process_audit(hv_guest_process *self, bool strict, bool *sound, char *detail,
 					    size_t detail_bytes);

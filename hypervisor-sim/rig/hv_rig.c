@@ -64,11 +64,14 @@ static hv_err device_open(hv_rig *self)
 {
 	if (!self->config.dma)
 		return HV_OK;
-	if (self->config.isolation == HV_ISOLATION_PROCESS)
-		return HV_ERR_UNAVAILABLE;
 	self->pinned_before = hv_pinned_bytes();
-	return hv_rig_device_open(&self->device, &self->vm, &self->host, self->config.technique->dma_safe,
-				  self->config.dma_window_huge);
+	hv_err err = hv_rig_device_open(&self->device, &self->memory, &self->host, self->config.technique->dma_safe,
+					self->config.dma_window_huge);
+	if (err != HV_OK)
+		return err;
+	return self->config.isolation == HV_ISOLATION_PROCESS
+		       ? hv_rig_device_serve(&self->device, &self->host, self->config.vm.n_vcpus)
+		       : hv_rig_device_drive(&self->device, &self->vm);
 }
 
 static hv_err channel_create(hv_rig *self)

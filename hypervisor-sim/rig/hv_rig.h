@@ -68,6 +68,8 @@ HV_MUST_CHECK hv_err hv_rig_do(hv_rig *self, hv_job job, uint64_t fill_max_frame
 HV_MUST_CHECK hv_err hv_rig_fill_all(hv_rig *self);
 HV_MUST_CHECK hv_err hv_rig_fill_base(hv_rig *self, uint64_t base_bytes);
 HV_MUST_CHECK hv_err hv_rig_result(hv_rig *self, hv_vm_outcome *outcome);
+/** What the driver of the DMA device counted. */
+HV_MUST_CHECK hv_err hv_rig_dma_result(hv_rig *self, hv_dma_outcome *outcome);
 
 /** A reclaim and what the oracle saw of it. */
 typedef struct hv_proof {

@@ -22,18 +22,13 @@ static hv_err device_map(void *context, const uint64_t *huge_idx, size_t n_huge)
 	return hv_dma_map(context, huge_idx, n_huge);
 }
 
-hv_err hv_rig_device_open(hv_rig_device *self, hv_vm *vm, hv_host *host, bool dma_safe, uint64_t window_huge)
+hv_err hv_rig_device_open(hv_rig_device *self, const hv_memory *memory, hv_host *host, bool dma_safe,
+			  uint64_t window_huge)
 {
 	memset(self, 0, sizeof(*self));
-	hv_err err = hv_dma_create(&self->dma, &vm->memory, window_huge);
-	if (err == HV_OK)
-		err = hv_dma_driver_create(&self->driver, self->dma, vm);
-	if (err != HV_OK) {
-		int why = errno;
-		hv_rig_device_close(self);
-		errno = why;
+	hv_err err = hv_dma_create(&self->dma, memory, window_huge);
+	if (err != HV_OK)
 		return err;
-	}
 	self->host_side = (hv_device){ self->dma, device_unmap, device_map };
 	self->told = dma_safe;
 	if (dma_safe)
@@ -41,10 +36,27 @@ hv_err hv_rig_device_open(hv_rig_device *self, hv_vm *vm, hv_host *host, bool dm
 	return HV_OK;
 }
 
+hv_err hv_rig_device_drive(hv_rig_device *self, hv_vm *vm)
+{
+	hv_dma_link link = hv_dma_link_direct(self->dma);
+	return hv_dma_driver_create(&self->driver, &link, vm, NULL, NULL);
+}
+
+hv_err hv_rig_device_serve(hv_rig_device *self, hv_host *host, uint32_t n_vcpus)
+{
+	hv_err err = hv_dma_queue_files_create(&self->queue_files, n_vcpus, HV_DMA_MEDIUM_BYTES);
+	if (err == HV_OK)
+		err = hv_dma_queue_host_start(&self->queues, &self->queue_files, self->dma, host, HV_DMA_MEDIUM_BYTES);
+	return err;
+}
+
 void hv_rig_device_close(hv_rig_device *self)
 {
 	hv_dma_driver_destroy(self->driver);
+	hv_dma_queue_host_stop(self->queues);
 	hv_dma_destroy(self->dma);
+	hv_dma_queue_host_free(self->queues);
+	hv_dma_queue_files_close(&self->queue_files);
 	memset(self, 0, sizeof(*self));
 }
 

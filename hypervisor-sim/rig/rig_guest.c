@@ -56,7 +56,8 @@ hv_err hv_rig_guest_create(hv_rig *self)
 hv_err hv_rig_guest_start(hv_rig *self)
 {
 	if (apart(self))
-		return hv_guest_process_start(&self->guest, &self->host);
+		return hv_guest_process_start(&self->guest, &self->host, &self->device.queue_files,
+					      self->device.dma != NULL ? hv_dma_window(self->device.dma) : 0);
 	hv_err err = hv_guest_half_attach(self->config.technique->guest, &self->vm, &self->channel);
 	return err == HV_OK ? hv_vm_start(&self->vm) : err;
 }
@@ -118,8 +119,16 @@ hv_err hv_rig_fill_base(hv_rig *self, uint64_t base_bytes)
 hv_err hv_rig_result(hv_rig *self, hv_vm_outcome *outcome)
 {
 	if (apart(self))
-		return hv_guest_process_result(&self->guest, outcome);
+		return hv_guest_process_result(&self->guest, outcome, NULL);
 	*outcome = hv_vm_result(&self->vm);
+	return HV_OK;
+}
+
+hv_err hv_rig_dma_result(hv_rig *self, hv_dma_outcome *outcome)
+{
+	if (apart(self))
+		return hv_guest_process_result(&self->guest, NULL, outcome);
+	*outcome = hv_dma_driver_result(self->device.driver);
 	return HV_OK;
 }
 

@@ -44,12 +44,15 @@ static const struct argp_option option_table[] = {
 	{ 0 }
 };
 
-static bool enough(const safety *self, uint64_t begin_ns)
+static bool enough(safety *self, uint64_t begin_ns)
 {
 	uint64_t limit_ns = self->options->seconds * 1000000000u;
 	bool over = hv_now_ns() - begin_ns > limit_ns;
-	hv_dma_outcome outcome = hv_dma_driver_result(self->rig.device.driver);
-	return hv_interrupted() || (over && self->resizes > 0) ||
+	hv_dma_outcome outcome;
+	hv_err err = hv_rig_dma_result(&self->rig, &outcome);
+	if (err != HV_OK)
+		self->resize_err = err;
+	return err != HV_OK || hv_interrupted() || (over && self->resizes > 0) ||
 	       (outcome.transfers >= self->options->transfers &&
 		self->resizes >= (self->technique->automatic ? PASSES_MIN : RESIZES_MIN));
 }
@@ -142,7 +145,9 @@ static void check_emit(const safety *self, bool ok, const char *what, const char
 static void emit(safety *self)
 {
 	char detail[220], note[120];
-	hv_dma_outcome outcome = hv_dma_driver_result(self->rig.device.driver);
+	hv_dma_outcome outcome = { 0 };
+	if (hv_rig_dma_result(&self->rig, &outcome) != HV_OK)
+		outcome.errors = 1; /* told by the checks */
 	const hv_dma_counters *counters = hv_dma_count(self->rig.device.dma);
 	uint64_t stale = outcome.stale_writes + outcome.stale_reads, window = hv_dma_window(self->rig.device.dma);
 	bool sound = hv_rig_sound(&self->rig, detail, sizeof(detail));

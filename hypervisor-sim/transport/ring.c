@@ -99,11 +99,18 @@ bool hv_ring_guest_add(hv_ring_guest *self, const hv_ring_segment *segments, uns
 
 bool hv_ring_guest_used(hv_ring_guest *self, uint32_t *written_bytes)
 {
+	uint32_t head;
+	return hv_ring_guest_take(self, written_bytes, &head);
+}
+
+bool hv_ring_guest_take(hv_ring_guest *self, uint32_t *written_bytes, uint32_t *taken_head)
+{
 	uint64_t header = self->place.address + used_offset(self->place.size);
 	if (atomic_load_explicit(word16(self->memory, header + IDX_OFFSET), memory_order_acquire) == self->used_idx)
 		return false;
 	uint64_t slot = used_slot(self->place, self->used_idx++);
 	uint32_t head = atomic_load_explicit(word32(self->memory, slot), memory_order_relaxed);
+	*taken_head = head;
 	*written_bytes = atomic_load_explicit(word32(self->memory, slot + 4), memory_order_relaxed);
 	if (head >= self->place.size || self->chain_count[head] == 0)
 		return true; /* not ours: a broken host */

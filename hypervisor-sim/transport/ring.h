@@ -55,6 +55,9 @@ HV_MUST_CHECK bool hv_ring_guest_add(hv_ring_guest *self, const hv_ring_segment 
 /** Take back one element that the host has used. @param written_bytes  as the host says
  *  @return false when there is none */
 HV_MUST_CHECK bool hv_ring_guest_used(hv_ring_guest *self, uint32_t *written_bytes);
+/** The same, where several elements are out: head, the first descriptor of the element, was free_head when it was
+ *  added. A head that is not out is a broken host's. */
+HV_MUST_CHECK bool hv_ring_guest_take(hv_ring_guest *self, uint32_t *written_bytes, uint32_t *head);
 
 typedef struct hv_ring_element {
 	uint16_t head;

@@ -37,7 +37,7 @@ static void answers_to_nothing_end_in_a_timeout(void **state)
 	hv_guest_process guest = { .control = ends[0], .patience_ns = 200000000 };
 	flood guest_end = { .socket = ends[1] };
 	assert_int_equal(pthread_create(&thread, NULL, flood_send, &guest_end), 0);
-	assert_int_equal(hv_guest_process_result(&guest, &outcome), HV_ERR_TIMEOUT);
+	assert_int_equal(hv_guest_process_result(&guest, &outcome, NULL), HV_ERR_TIMEOUT);
 	atomic_store(&guest_end.stop, true);
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	close(ends[0]);

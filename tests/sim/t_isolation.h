@@ -34,6 +34,72 @@ static inline hv_rig_config t_apart_config(const char *technique, const char *ba
 	return config;
 }
 
+static inline void t_apart_device_open(hv_rig *rig, const char *technique, uint64_t huge)
+{
+	const char *failed_step;
+	hv_rig_config config = t_apart_config(technique, "memfd", huge, 2);
+	config.dma = true;
+	hv_err err = hv_rig_create(rig, &config, &failed_step);
+	if (err != HV_OK)
+		print_error("%s: %s\n", failed_step, hv_err_text(err));
+	assert_int_equal(err, HV_OK);
+	assert_int_equal(hv_rig_fill_base(rig, 2u * (uint64_t)HV_HUGE_BYTES), HV_OK);
+}
+
+/* A device's queue that the test fills by hand: the ring lies in frame 0, requests in frame 2, the buffer behind. */
+typedef struct t_queue {
+	t_pair pair;
+	hv_dma *dma;
+	hv_dma_queue_files files;
+	hv_dma_queue_host *host;
+	hv_ring_guest ring;
+} t_queue;
+
+typedef struct t_request {
+	uint32_t direction, bytes, header_bytes; /* 0 = as it should be */
+	unsigned n_read;
+	uint64_t offset, medium_offset; /* of the buffer, in the second huge frame */
+} t_request;
+
+static inline void t_queue_open(t_queue *self)
+{
+	t_pair_open(&self->pair, "memfd", 4, 1);
+	assert_int_equal(hv_dma_create(&self->dma, &self->pair.vm.memory, 0), HV_OK);
+	assert_int_equal(hv_dma_queue_files_create(&self->files, 1, HV_DMA_MEDIUM_BYTES), HV_OK);
+	assert_int_equal(
+		hv_dma_queue_host_start(&self->host, &self->files, self->dma, &self->pair.host, HV_DMA_MEDIUM_BYTES),
+		HV_OK);
+	hv_ring_memory memory = { self->pair.vm.memory.base, 4u * (uint64_t)HV_HUGE_BYTES };
+	hv_ring_place place = { 0, HV_CHANNEL_RING_SIZE };
+	assert_int_equal(hv_ring_guest_open(&self->ring, memory, place), HV_OK);
+	self->files.registers->rings[0].size = HV_CHANNEL_RING_SIZE;
+	self->files.registers->ready = 1;
+}
+
+static inline void t_queue_send(t_queue *self, const t_request *request)
+{
+	const uint64_t address = 2 * HV_FRAME_BYTES;
+	const uint32_t header[HV_DMA_HEADER_WORDS] = { request->direction, 0, (uint32_t)request->medium_offset,
+						       (uint32_t)(request->medium_offset >> 32) };
+	memcpy(self->pair.vm.memory.base + address, header, sizeof(header));
+	const hv_ring_segment segments[3] = {
+		{ address, request->header_bytes != 0 ? request->header_bytes : HV_DMA_HEADER_WORDS * 4 },
+		{ HV_HUGE_BYTES + request->offset, request->bytes },
+		{ address + 64, HV_DMA_STATUS_WORDS * 4 },
+	};
+	assert_true(hv_ring_guest_add(&self->ring, segments, request->n_read, 3 - request->n_read));
+	hv_bell_ring(hv_dma_queue_to_device(&self->files));
+}
+
+static inline void t_queue_close(t_queue *self)
+{
+	hv_dma_queue_host_stop(self->host);
+	hv_dma_destroy(self->dma);
+	hv_dma_queue_host_free(self->host);
+	hv_dma_queue_files_close(&self->files);
+	t_pair_close(&self->pair);
+}
+
 /* install_timeout_ns: 0 = long */
 static inline void t_apart_open(hv_rig *rig, const char *technique, const char *backing, uint64_t huge,
 				uint32_t n_vcpus, uint64_t install_timeout_ns)
