@@ -137,6 +137,9 @@ LLFREE_API void llfree_drain_all(const llfree_t *self); /**< also raises the epo
  *  Frames in use stay in use and can be put. A get that began before may still end with a frame of it.
  *  @return LLFREE_OK (also when it was offline); LLFREE_ERR_INVAL.  Threads: any. */
 LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_tree_offline(const llfree_t *self, uint64_t tree_idx);
+/** The same for trees [first_tree, first_tree + n_trees), with one drain for all of them. */
+LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_trees_offline(const llfree_t *self, uint64_t first_tree,
+							     uint64_t n_trees);
 LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_tree_online(const llfree_t *self, uint64_t tree_idx);
 
 /* --- inspect ---------------------------------------------------------------------------------------------------- */

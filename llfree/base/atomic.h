@@ -51,4 +51,10 @@ static inline uint32_t llf_u32_add_acqrel(llfree_u32_cell *cell, uint32_t addend
 	return __atomic_fetch_add(&cell->word_, addend, __ATOMIC_ACQ_REL);
 }
 
+static inline uint64_t llf_u64_add_relaxed(llfree_u64_cell *cell, uint64_t addend)
+{
+	llf_sched_point(cell, LLF_SCHED_RMW);
+	return __atomic_fetch_add(&cell->word_, addend, __ATOMIC_RELAXED);
+}
+
 #endif

@@ -6,11 +6,11 @@
  * is neither whole nor huge nor evicted. A claim word with frames in it says all there is to know, so taking from
  * or adding to one that has come back with the same value is harmless. Replacing a claim is decided by what was
  * read elsewhere (a reservation, an online tree); there the generation, bumped by every drain, tells. Keeps A1, A9. */
-#include "core/core.h"
+#include "core/claim_word.h"
 
 /* Refill: frames of one half row; the first for the caller, the rest into the claim, all or nothing. */
-LLF_NOINLINE static llfree_err get_refill(const llfree_t *self, llfree_request request, llfree_slot *slot,
-					  uint64_t claim, uint64_t *frame)
+LLF_NOINLINE llfree_err llf_claim_refill(const llfree_t *self, llfree_request request, llfree_slot *slot, uint64_t claim,
+					 uint64_t *frame)
 {
 	llf_run run;
 	llfree_err err = llf_get_loose(self, request, LLFREE_HALF_FRAMES, LLFREE_HALF_FRAMES, &run);
@@ -47,22 +47,10 @@ llfree_err llfree_get(const llfree_t *self, llfree_request request, uint64_t *fr
 	if (LLF_UNLIKELY(request.class_idx >= self->classes))
 		return LLFREE_ERR_INVAL;
 	llfree_slot *slot = llf_slot(self, request.cpu, request.class_idx);
-	uint64_t word = llf_u64_load_acquire(&slot->claim);
-	/* STATE claim mask(m) -> mask(m without its lowest frame); LP the CAS */
-	while (LLF_LIKELY(claim_mask(word))) {
-		uint64_t next = word & (word - 1); /* the mask is the low half */
-		if (LLF_LIKELY(llf_u64_cas_acqrel(&slot->claim, &word, next))) {
-			*frame = claim_half(word) * LLFREE_HALF_FRAMES + llf_lowest(claim_mask(word));
-			return LLFREE_OK;
-		}
-	}
-	return get_refill(self, request, slot, word, frame);
-}
-
-/* May frames of this child be cached? Not while it is taken as one, and an owned frame can't be evicted. */
-static bool child_cacheable(const llfree_t *self, uint64_t child_idx)
-{
-	return !(llf_child_load_relaxed(&self->children[child_idx]) & (LLFREE_CHILD_HUGE | LLFREE_CHILD_EVICTED));
+	uint64_t word;
+	if (LLF_LIKELY(llf_claim_pop(slot, &word, frame)))
+		return LLFREE_OK;
+	return llf_claim_refill(self, request, slot, word, frame);
 }
 
 /* STATE claim(old half, m) -> claim(this half, the frame); m goes back through the rows
@@ -71,7 +59,7 @@ LLF_NOINLINE static bool put_adopt(const llfree_t *self, llfree_slot *slot, uint
 {
 	uint64_t half = llf_half_of(frame);
 	if (!(llf_row_load_relaxed(&self->rows[llf_row_of(frame)]) >> (frame % LLFREE_ROW_FRAMES) & 1) ||
-	    !child_cacheable(self, llf_child_of(frame)) ||
+	    !llf_child_cacheable(self, llf_child_of(frame)) ||
 	    tree_offline(llf_tree_load_acquire(&self->trees[llf_tree_of(frame)])))
 		return false;
 	uint64_t old = claim;
@@ -86,7 +74,7 @@ LLF_NOINLINE static bool put_adopt(const llfree_t *self, llfree_slot *slot, uint
 
 /* Not the claim's half row, or the claim can't take it: adopt the half row on the second such put, else the long way.
  */
-LLF_NOINLINE static llfree_err put_miss(const llfree_t *self, llfree_slot *slot, uint64_t claim, uint64_t frame)
+LLF_NOINLINE llfree_err llf_claim_miss(const llfree_t *self, llfree_slot *slot, uint64_t claim, uint64_t frame)
 {
 	uint32_t mark = (uint32_t)llf_half_of(frame) + 1;
 	if (llf_u32_load_relaxed(&slot->last_put) != mark)
@@ -94,24 +82,6 @@ LLF_NOINLINE static llfree_err put_miss(const llfree_t *self, llfree_slot *slot,
 	else if (put_adopt(self, slot, claim, frame))
 		return LLFREE_OK;
 	return llf_put_one(self, slot, frame);
-}
-
-/* Put one frame through the claim. */
-static inline llfree_err put_claim(const llfree_t *self, llfree_slot *slot, uint64_t frame)
-{
-	uint32_t bit = 1u << frame % LLFREE_HALF_FRAMES;
-	uint64_t word = llf_u64_load_acquire(&slot->claim);
-	while (LLF_LIKELY(claim_half(word) == llf_half_of(frame))) {
-		uint64_t row = llf_row_load_relaxed(&self->rows[llf_row_of(frame)]);
-		if (LLF_UNLIKELY((claim_mask(word) & bit) || !(row >> (frame % LLFREE_ROW_FRAMES) & 1)))
-			return LLFREE_ERR_STATE;
-		/* With a frame in the mask the child can't be huge; without, the claim may be a leftover of before. */
-		if (LLF_UNLIKELY(!claim_mask(word)) && !child_cacheable(self, llf_child_of(frame)))
-			break;
-		if (LLF_LIKELY(llf_u64_cas_acqrel(&slot->claim, &word, word | bit)))
-			return LLFREE_OK;
-	}
-	return put_miss(self, slot, word, frame);
 }
 
 LLF_NOINLINE static llfree_err put_long(const llfree_t *self, llfree_slot *slot, unsigned order, uint64_t frame)
@@ -131,5 +101,7 @@ llfree_err llfree_put(const llfree_t *self, llfree_request request, uint64_t fra
 	llfree_slot *slot = llf_slot(self, request.cpu, llf_known_class(self, tree_class(tree)));
 	if (LLF_UNLIKELY(request.order || llf_exact(self)))
 		return put_long(self, slot, request.order, frame);
-	return put_claim(self, slot, frame);
+	uint64_t word;
+	unsigned err = llf_claim_push(self, &self->rows, slot, frame, &word);
+	return LLF_LIKELY(err != LLF_ERR_MISS) ? (llfree_err)err : llf_claim_miss(self, slot, word, frame);
 }

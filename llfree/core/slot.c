@@ -90,17 +90,24 @@ void llfree_drain_all(const llfree_t *self)
 		llfree_drain_cpu(self, cpu);
 }
 
-llfree_err llfree_tree_offline(const llfree_t *self, uint64_t tree_idx)
+llfree_err llfree_trees_offline(const llfree_t *self, uint64_t first_tree, uint64_t n_trees)
 {
-	if (tree_idx >= self->n_trees)
+	if (first_tree > self->n_trees || n_trees > self->n_trees - first_tree)
 		return LLFREE_ERR_INVAL;
-	llfree_tree_cell *cell = &self->trees[tree_idx];
-	uint32_t word = llf_tree_load_relaxed(cell);
-	while (!tree_offline(word) && !llf_tree_cas_acqrel(cell, &word, word | LLFREE_TREE_OFFLINE))
-		;
-	/* Every slot, not only those that show this tree: a reservation or claim of it may be on its way into any. */
+	for (uint64_t i = first_tree; i < first_tree + n_trees; i++) {
+		llfree_tree_cell *cell = &self->trees[i];
+		uint32_t word = llf_tree_load_relaxed(cell);
+		while (!tree_offline(word) && !llf_tree_cas_acqrel(cell, &word, word | LLFREE_TREE_OFFLINE))
+			;
+	}
+	/* Every slot, not only those that show these trees: a reservation or claim may be on its way into any. */
 	llfree_drain_all(self);
 	return LLFREE_OK;
+}
+
+llfree_err llfree_tree_offline(const llfree_t *self, uint64_t tree_idx)
+{
+	return tree_idx < self->n_trees ? llfree_trees_offline(self, tree_idx, 1) : LLFREE_ERR_INVAL;
 }
 
 llfree_err llfree_tree_online(const llfree_t *self, uint64_t tree_idx)
