@@ -74,8 +74,14 @@ static void *peer_address(void *self, uint64_t block)
 #include "bench_loops.h"
 
 const bench_allocator bench_allocator_llfree_zones = {
-	.table = { .abi = BENCH_PEER_ABI, .name = BENCH_NAME, .init = peer_init, .get = peer_get, .put = peer_put,
-		   .exit = peer_exit, .metadata_bytes = peer_metadata_bytes, .address = peer_address,
+	.table = { .abi = BENCH_PEER_ABI,
+		   .name = BENCH_NAME,
+		   .init = peer_init,
+		   .get = peer_get,
+		   .put = peer_put,
+		   .exit = peer_exit,
+		   .metadata_bytes = peer_metadata_bytes,
+		   .address = peer_address,
 		   .max_order = LLFREE_MAX_ORDER < 10 ? LLFREE_MAX_ORDER : 10 },
 	.loops = BENCH_LOOPS,
 	.about = "llfree_zones_get/llfree_zones_put, a zone per NUMA node",

@@ -153,7 +153,8 @@ typedef struct llfree_node_stats {
 	uint32_t os_index; /**< the kernel's number of the node */
 	uint32_t cpus, zones, offline_zones;
 	uint64_t memory_bytes; /**< of the node, by hwloc; 0 = unknown */
-	uint64_t frames, free_frames, cached_frames, free_huge; /**< of its zones; offline ones are counted in frames only */
+	uint64_t frames, free_frames, cached_frames,
+		free_huge; /**< of its zones; offline ones are counted in frames only */
 	uint64_t bound_frames;
 	uint64_t foreign; /**< gets meant for this node that another one served */
 	uint64_t missed;  /**< gets meant for another node that this one served */

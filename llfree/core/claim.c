@@ -9,8 +9,8 @@
 #include "core/claim_word.h"
 
 /* Refill: frames of one half row; the first for the caller, the rest into the claim, all or nothing. */
-LLF_NOINLINE llfree_err llf_claim_refill(const llfree_t *self, llfree_request request, llfree_slot *slot, uint64_t claim,
-					 uint64_t *frame)
+LLF_NOINLINE llfree_err llf_claim_refill(const llfree_t *self, llfree_request request, llfree_slot *slot,
+					 uint64_t claim, uint64_t *frame)
 {
 	llf_run run;
 	llfree_err err = llf_get_loose(self, request, LLFREE_HALF_FRAMES, LLFREE_HALF_FRAMES, &run);

@@ -33,7 +33,8 @@ static void fill_table(llfree_zones *self, llf_registry *registry)
 	registry->n_ranges = 0;
 	for (unsigned i = 0; i < LLFREE_ZONES_MAX; i++) {
 		llf_zone *zone = self->zones[i];
-		registry->table[i] = zone ? (llf_zone_entry){ zone->handle_bits, zone } : (llf_zone_entry){ 0, &self->none };
+		registry->table[i] =
+			zone ? (llf_zone_entry){ zone->handle_bits, zone } : (llf_zone_entry){ 0, &self->none };
 		if (zone)
 			registry->ranges[registry->n_ranges++] =
 				(llf_range){ .begin = (uintptr_t)zone->arena.memory,

@@ -7,6 +7,16 @@
 #include "core/claim_word.h"
 #include "zones/zones_internal.h"
 
+/* The shared library of the core does not export what follows a claim that misses: then once more from the beginning.
+ */
+#ifdef LLF_CORE_SHARED
+#define claim_refill(allocator, request, slot, claim, frame) llfree_get(allocator, request, frame)
+#define claim_miss(allocator, request, slot, claim, frame)   llfree_put(allocator, request, frame)
+#else
+#define claim_refill(allocator, request, slot, claim, frame) llf_claim_refill(allocator, request, slot, claim, frame)
+#define claim_miss(allocator, request, slot, claim, frame)   llf_claim_miss(allocator, slot, claim, frame)
+#endif
+
 /* A get of a class found nothing: larger runs are not there either. */
 static void zone_mark_dry(llf_zone *zone, llfree_request request)
 {
@@ -143,7 +153,8 @@ LLF_NOINLINE static llfree_err get_missed(const llf_cpu_entry *entry, llfree_req
 /* The long ways get the parts of a request one by one: as a struct in a register they would be put together for every
  * get and put, also where none of these is called. */
 
-/* The whole get of a CPU's first zone (with a claim that was seen empty: its refill), then the others. Ends the section.
+/* The whole get of a CPU's first zone (with a claim that was seen empty: its refill), then the others. Ends the
+ * section.
  */
 static inline llfree_err get_rest(llf_section section, const llf_cpu_entry *entry, llfree_request request,
 				  uint64_t *claim, uint64_t *frame)
@@ -154,7 +165,7 @@ static inline llfree_err get_rest(llf_section section, const llf_cpu_entry *entr
 	if (LLF_UNLIKELY(llf_zone_is_dry(zone, request)))
 		;
 	else if (LLF_LIKELY(claim && !llf_exact(allocator)))
-		err = llf_claim_refill(allocator, request, &entry->slots[request.class_idx], *claim, frame);
+		err = claim_refill(allocator, request, &entry->slots[request.class_idx], *claim, frame);
 	else
 		err = llfree_get(allocator, request, frame);
 	if (LLF_LIKELY(err == LLFREE_OK))
@@ -247,7 +258,9 @@ LLF_NOINLINE static llfree_err put_missed(llf_section section, const llf_cpu_ent
 	if (LLF_UNLIKELY(llf_exact(allocator)) ||
 	    tree_class(llf_tree_load_relaxed(&allocator->trees[llf_tree_of(in_zone)])) != class_idx)
 		return put_long(section, entry, 0, frame);
-	llfree_err err = llf_claim_miss(allocator, &entry->slots[class_idx], claim, in_zone);
+	llfree_request request = { entry->slot_idx, 0, class_idx };
+	llfree_err err = claim_miss(allocator, request, &entry->slots[class_idx], claim, in_zone);
+	(void)request, (void)claim; /* the one or the other */
 	if (LLF_UNLIKELY(llf_u32_load_relaxed(&entry->zone->any_dry)) && err == LLFREE_OK)
 		zone_note_put(entry->zone, 0);
 	llf_registry_leave(section);

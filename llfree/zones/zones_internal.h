@@ -38,7 +38,7 @@ enum { LLF_ZONE_PLACE_BITS = 10 }; /* of a zone id: its place in the table; abov
 _Static_assert(1 << LLF_ZONE_PLACE_BITS == LLFREE_ZONES_MAX, "a zone id holds a place");
 
 typedef struct llf_zone {
-	llfree_arena arena; /* first: its allocator is what get and put work on */
+	llfree_arena arena;   /* first: its allocator is what get and put work on */
 	uint64_t handle_bits; /* zone id << LLFREE_ZONE_FRAME_BITS; 0 = the zone that stands for none */
 	uint16_t node, layout;
 	uint32_t far_slots; /* slot of another node's CPU = its slot there + far_slots */
@@ -79,11 +79,11 @@ typedef struct llf_range {
 typedef struct llf_registry {
 	llf_zone_entry table[LLFREE_ZONES_MAX];
 	const llfree_zones *zones;
-	struct llf_registry *next; /* while it is retired or spare */
+	struct llf_registry *next;            /* while it is retired or spare */
 	uint16_t begin[LLFREE_NODES_MAX + 1]; /* zones of node i: online[begin[i]] .. online[begin[i + 1] - 1] */
 	uint16_t n_ranges;
 	llf_zone *online[LLFREE_ZONES_MAX];
-	llf_range ranges[LLFREE_ZONES_MAX]; /* all zones by address */
+	llf_range ranges[LLFREE_ZONES_MAX];               /* all zones by address */
 	_Alignas(LLFREE_CACHE_LINE) llf_cpu_entry cpus[]; /* one per place */
 } llf_registry;
 
@@ -110,25 +110,33 @@ struct llfree_zones {
  * words of the same header; but what leaving stores is kept from entering: a load of it behind the compare-exchange of
  * a get would wait for that, and the next section's stores for the load. */
 typedef struct llf_section {
-	struct urcu_bp_reader *reader;
-	unsigned long outside; /* what the reader's word is outside of this section */
+	unsigned long *word;   /* of the thread's reader, which liburcu aligns less than it declares */
+	unsigned long outside; /* what the word is outside of this section */
 } llf_section;
+_Static_assert(offsetof(struct urcu_bp_reader, ctr) == 0, "the reader begins with its word");
 
+static inline unsigned long *llf_reader_word(void)
+{
+	return (unsigned long *)(void *)URCU_TLS(urcu_bp_reader);
+}
 static inline const llf_registry *llf_registry_enter(const llfree_zones *self, llf_section *section)
 {
-	if (LLF_UNLIKELY(!URCU_TLS(urcu_bp_reader)))
+	if (LLF_UNLIKELY(!llf_reader_word()))
 		urcu_bp_register();
-	section->reader = URCU_TLS(urcu_bp_reader);
-	cmm_barrier();
-	section->outside = section->reader->ctr;
-	_urcu_bp_read_lock_update(section->outside); /* with its fence, where the kernel has no membarrier() */
+	section->word = llf_reader_word();
+	section->outside = *section->word;
+	/* Nested (the program is in a section of its own): one deeper. Else the phase of the running grace period. */
+	unsigned long inside = section->outside & URCU_BP_GP_CTR_NEST_MASK ? section->outside + URCU_BP_GP_COUNT
+									   : CMM_LOAD_SHARED(urcu_bp_gp.ctr);
+	_CMM_STORE_SHARED(*section->word, inside);
+	urcu_bp_smp_mb_slave();
 	return __atomic_load_n(&self->registry, __ATOMIC_ACQUIRE);
 }
 static inline void llf_registry_leave(llf_section section)
 {
 	llf_tsan_release(&urcu_bp_gp);
 	urcu_bp_smp_mb_slave();
-	_CMM_STORE_SHARED(section.reader->ctr, section.outside);
+	_CMM_STORE_SHARED(*section.word, section.outside);
 	cmm_barrier();
 }
 
@@ -137,13 +145,13 @@ static inline void llf_registry_leave(llf_section section)
  * @return where the CPU's gets begin; NULL: not entered, take the long way */
 static inline const llf_cpu_entry *llf_short_enter(const llfree_zones *self, uint32_t cpu, llf_section *section)
 {
-	section->reader = URCU_TLS(urcu_bp_reader);
-	if (LLF_UNLIKELY(!section->reader || cpu >= self->short_cpus))
+	section->word = llf_reader_word();
+	if (LLF_UNLIKELY(!section->word || cpu >= self->short_cpus))
 		return NULL;
-	section->outside = section->reader->ctr;
+	section->outside = *section->word;
 	if (LLF_UNLIKELY(section->outside & URCU_BP_GP_CTR_NEST_MASK))
 		return NULL;
-	_CMM_STORE_SHARED(section->reader->ctr, _CMM_LOAD_SHARED(urcu_bp_gp.ctr));
+	_CMM_STORE_SHARED(*section->word, CMM_LOAD_SHARED(urcu_bp_gp.ctr));
 	cmm_barrier(); /* the writer's membarrier() makes it a fence */
 	return &__atomic_load_n(&self->registry, __ATOMIC_ACQUIRE)->cpus[cpu];
 }
@@ -151,7 +159,7 @@ static inline void llf_short_leave(llf_section section)
 {
 	llf_tsan_release(&urcu_bp_gp);
 	cmm_barrier();
-	_CMM_STORE_SHARED(section.reader->ctr, section.outside);
+	_CMM_STORE_SHARED(*section.word, section.outside);
 	cmm_barrier();
 }
 

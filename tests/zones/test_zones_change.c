@@ -125,7 +125,8 @@ static void own_runs(owner *self)
 		unsigned order = orders[i] > LLFREE_MAX_ORDER ? LLFREE_MAX_ORDER : orders[i];
 		self->orders[i] = order;
 		self->frames[i] = z_get(self->zones, 8, order);
-		memset(llfree_zones_address(self->zones, self->frames[i]), (int)i + 1, (size_t)LLFREE_FRAME_BYTES << order);
+		memset(llfree_zones_address(self->zones, self->frames[i]), (int)i + 1,
+		       (size_t)LLFREE_FRAME_BYTES << order);
 	}
 	self->n_runs = T_COUNT(orders);
 	z_put(self->zones, 8, self->orders[1], self->frames[1]);
@@ -240,7 +241,8 @@ static void exact_zone_sees_double_frees(void **state)
 {
 	(void)state;
 	llfree_zones *zones = z_make(two_nodes);
-	llfree_zone_config config = { .arena = { .memory_bytes = (uint64_t)Z_ZONE_MIB * Z_MIB, .allocator.exact = true } };
+	llfree_zone_config config = { .arena = { .memory_bytes = (uint64_t)Z_ZONE_MIB * Z_MIB,
+						 .allocator.exact = true } };
 	uint32_t zone_id;
 	assert_ok(llfree_zones_add(zones, &config, &zone_id));
 	for (unsigned order = 0; order <= LLFREE_HUGE_ORDER; order++) {

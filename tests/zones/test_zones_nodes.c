@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
  * Where frames come from: the caller's node, by distance, named nodes, sets, without fallback; slots; statistics. */
+#define _GNU_SOURCE
 #include "../support/t_cmocka.h"
 #include "zones_support.h"
 
 #include <hwloc.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * A zone is added and removed over and over beside eight allocating threads. Each thread stamps its frames and checks
- * the stamps when it puts them: a frame with two owners, or one whose memory went, shows. At the end every frame is
- * back, in every zone that is left. Removal is honest: while frames are owned it refuses, and every other time the
- * threads let go of what they have in that zone before they go on; the other times they are asked to move it.
+ * the stamps when it puts them: a frame with two owners, or one whose memory went, shows. Removal is honest: while
+ * frames are owned it refuses; then the zone goes offline, the threads put what they have of it, and it goes. At the
+ * end every frame is back.
  * Usage: zones_churn [CYCLES] */
 #include <llfree/zones.h>
 
@@ -91,6 +91,8 @@ static void *work(void *argument)
 		else
 			acquire(self, i, &rand);
 		__atomic_store_n(&self->operations, self->operations + 1, __ATOMIC_RELAXED);
+		if (self->operations % 64 == 0) /* more threads than cores: all of them get on */
+			sched_yield();
 	}
 	for (unsigned i = 0; i < HELD; i++) {
 		if (self->frames[i])
@@ -99,15 +101,17 @@ static void *work(void *argument)
 	return NULL;
 }
 
-/* Until every thread has done some operations since: they have seen the zone. */
-static void let_them_work(void)
+/* Until the threads together have done some operations since. */
+static void let_them_work(uint64_t operations)
 {
-	uint64_t begin[THREADS];
+	uint64_t begin = 0, now = 0;
 	for (unsigned i = 0; i < THREADS; i++)
-		begin[i] = __atomic_load_n(&workers[i].operations, __ATOMIC_RELAXED);
-	for (unsigned i = 0; i < THREADS; i++) {
-		while (__atomic_load_n(&workers[i].operations, __ATOMIC_RELAXED) < begin[i] + 20)
-			sched_yield();
+		begin += __atomic_load_n(&workers[i].operations, __ATOMIC_RELAXED);
+	while (now < begin + operations) {
+		sched_yield();
+		now = 0;
+		for (unsigned i = 0; i < THREADS; i++)
+			now += __atomic_load_n(&workers[i].operations, __ATOMIC_RELAXED);
 	}
 }
 
@@ -119,7 +123,7 @@ static uint64_t cycle(uint32_t node)
 	llfree_err err = llfree_zones_add(zones, &config, &zone_id);
 	if (err)
 		die(llfree_err_text(err), 0);
-	let_them_work();
+	let_them_work(500);
 	while ((err = llfree_zones_remove(zones, zone_id, NULL, NULL, &owned)) == LLFREE_ERR_STATE) {
 		if (!owned)
 			die("refused although nothing is owned", zone_id);
@@ -128,7 +132,7 @@ static uint64_t cycle(uint32_t node)
 		if (err && err != LLFREE_ERR_STATE)
 			die(llfree_err_text(err), zone_id);
 		__atomic_store_n(&leaving, zone_id, __ATOMIC_RELEASE);
-		let_them_work();
+		let_them_work(50);
 	}
 	if (err || owned)
 		die(llfree_err_text(err), owned);
