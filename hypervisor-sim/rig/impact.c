@@ -12,6 +12,8 @@
 
 #define SECOND_NS UINT64_C(1000000000)
 #define SLICE_NS  UINT64_C(50000000) /* of a sleep: how long an interruption waits */
+/* Before a window: threads that wake together may share a CPU until the scheduler has spread them. */
+#define LEAD_NS UINT64_C(400000000)
 
 static bool interrupted(const hv_impact *self)
 {
@@ -348,8 +350,11 @@ bool hv_impact_window(hv_impact *self, bool resize)
 		look_err = hv_residency_look(&rig->residency, &rig->vm.memory, &rig->before);
 	atomic_store_explicit(&self->stop, false, memory_order_relaxed);
 	phase_begin(self, kernel_run);
-	self->window_begin_ns = (hv_now_ns() / quantum_ns + 1) * quantum_ns;
-	bool whole = !resize ? window_alone(self) : automatic ? window_by_policy(self) : window_by_limit(self);
+	uint64_t lead_ns = self->config.window_ns / 5 < LEAD_NS ? self->config.window_ns / 5 : LEAD_NS;
+	self->window_begin_ns = ((hv_now_ns() + lead_ns) / quantum_ns + 1) * quantum_ns;
+	bool whole = sleep_until(self, self->window_begin_ns) && (!resize     ? window_alone(self)
+								  : automatic ? window_by_policy(self)
+									      : window_by_limit(self));
 	uint64_t end_ns = hv_now_ns();
 	atomic_store_explicit(&self->stop, true, memory_order_relaxed);
 	hv_vm_wait(&rig->vm);
