@@ -32,7 +32,7 @@ typedef struct hostile {
 } hostile;
 
 static const struct argp_option option_table[] = {
-	{ "inputs", KEY_INPUTS, "N", 0, "Bad inputs per technique (default 300)", 0 },
+	{ "inputs", KEY_INPUTS, "N", 0, "Bad inputs per technique (default 150)", 0 },
 	{ "input", KEY_INPUT, "N", 0, "Try only this one, by the number that a failure named", 0 },
 	{ "bound", KEY_BOUND, "SECONDS", 0, "A host that does nothing for so long hangs (default 60)", 0 },
 	{ 0 }
@@ -71,12 +71,19 @@ static void rows_of(hostile *self, const char *phase, const hv_siege_counts *cou
 			.phase = phase,
 			.proof = "watchdog, residency oracle, patterns, audit",
 			.quiet = true };
-	hv_session_figure(self->result, &like, "inputs", "count", (double)counts->tried);
-	hv_session_figure(self->result, &like, "stopped", "count", (double)counts->stopped);
-	hv_session_figure(self->result, &like, "refused", "count", (double)counts->refused);
-	hv_session_figure(self->result, &like, "timed-out", "count", (double)counts->late);
-	hv_session_figure(self->result, &like, "no-effect", "count", (double)counts->no_effect);
-	if (strcmp(phase, "all") != 0)
+	const struct {
+		const char *metric;
+		uint64_t count;
+	} figures[] = { { "inputs", counts->tried },
+			{ "stopped", counts->stopped },
+			{ "refused", counts->refused },
+			{ "timed-out", counts->late },
+			{ "no-effect", counts->no_effect } };
+	bool all = strcmp(phase, "all") == 0;
+	for (size_t at = 0; at < sizeof(figures) / sizeof(figures[0]); at++)
+		if (all || figures[at].count > 0)
+			hv_session_figure(self->result, &like, figures[at].metric, "count", (double)figures[at].count);
+	if (!all)
 		return;
 	hv_session_figure(self->result, &like, "host-failures", "count", (double)self->outcome.host_failures);
 	hv_session_figure(self->result, &like, "longest-step", "ms", (double)self->board->longest_ns / 1e6);
@@ -212,7 +219,7 @@ static int hostile_run(int argc, char **argv)
 					  .doc = "A guest that writes nonsense into everything it shares with its "
 						 "host, beside an honest one: what the "
 						 "host finds, and that neither host nor honest VM is hurt." };
-	hostile_options options = { .common = hv_options_default(), .inputs = 300, .bound_s = 60 };
+	hostile_options options = { .common = hv_options_default(), .inputs = 150, .bound_s = 60 };
 	hv_result result;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &options) != 0)
 		return HV_EXIT_USAGE;
