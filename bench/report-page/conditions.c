@@ -10,30 +10,15 @@ static const cJSON *item_of(const rep_file *file, const char *section, const cha
 	return cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(file->root, section), key);
 }
 
+static const char *text_of(const cJSON *object, const char *key)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+	return cJSON_IsString(item) ? item->valuestring : "";
+}
+
 static void warning_begin(rep_text *html, const rep_file *file)
 {
 	rep_text_add(html, "<li data-static><code>%s</code>: ", file->label);
-}
-
-/* Of three processes that want to run on two CPUs one waits. */
-static void load_warn(const rep_file *file, rep_text *html)
-{
-	double load = cJSON_GetNumberValue(cJSON_GetArrayItem(item_of(file, "context", "load_avg"), 0));
-	double cpus = cJSON_GetNumberValue(item_of(file, "context", "num_cpus"));
-	if (!(load > 0.5 * cpus))
-		return;
-	warning_begin(html, file);
-	rep_text_add(html, "the machine was busy when it began (load %.1f on %.0f CPUs)</li>\n", load, cpus);
-}
-
-/* "always [madvise] never" and "madvise" alike. */
-static void thp_warn(const rep_file *file, rep_text *html)
-{
-	const char *thp = rep_file_text(file, "thp");
-	if (thp == NULL || (strstr(thp, "[never]") == NULL && strcmp(thp, "never") != 0))
-		return;
-	warning_begin(html, file);
-	rep_text_add(html, "transparent huge pages are switched off</li>\n");
 }
 
 static void interrupted_warn(const rep_file *file, rep_text *html)
@@ -48,30 +33,30 @@ static void interrupted_warn(const rep_file *file, rep_text *html)
 
 static void build_warn(const rep_file *file, rep_text *html)
 {
-	const char *commit = rep_file_text(file, "commit"), *build = rep_file_text(file, "build");
-	if (commit != NULL && strstr(commit, "-dirty") != NULL) {
-		warning_begin(html, file);
-		rep_text_add(html, "built from changed sources</li>\n");
-	}
-	if (build != NULL && strncmp(build, "Debug", 5) == 0) {
-		warning_begin(html, file);
-		rep_text_add(html, "a debug build: its times say little</li>\n");
-	}
+	const char *commit = rep_file_text(file, "commit");
+	if (commit == NULL || strstr(commit, "-dirty") == NULL)
+		return;
+	warning_begin(html, file);
+	rep_text_add(html, "built from changed sources</li>\n");
 }
 
-/* Programs that know more say it themselves: texts, or objects with a text. */
+static void warning_add(rep_text *html, const rep_file *file, const char *name, const char *detail)
+{
+	warning_begin(html, file);
+	rep_html_escape(html, name);
+	rep_text_add(html, ", ");
+	rep_html_escape(html, detail);
+	rep_text_add(html, "</li>\n");
+}
+
+/* What the programs said: a list of objects, or texts of the context named warning_NAME. */
 static void own_warnings(const rep_file *file, rep_text *html)
 {
 	const cJSON *each;
-	cJSON_ArrayForEach(each, cJSON_GetObjectItemCaseSensitive(file->about, "warnings"))
-	{
-		const cJSON *text = cJSON_IsObject(each) ? cJSON_GetObjectItemCaseSensitive(each, "text") : each;
-		if (!cJSON_IsString(text))
-			continue;
-		warning_begin(html, file);
-		rep_html_escape(html, text->valuestring);
-		rep_text_add(html, "</li>\n");
-	}
+	cJSON_ArrayForEach(each, cJSON_GetObjectItemCaseSensitive(file->root, "warnings"))
+		warning_add(html, file, text_of(each, "name"), text_of(each, "detail"));
+	cJSON_ArrayForEach(each, file->about) if (cJSON_IsString(each) && strncmp(each->string, "warning_", 8) == 0)
+		warning_add(html, file, each->string + 8, each->valuestring);
 }
 
 void rep_warnings_html(const rep_set *set, rep_text *html)
@@ -79,8 +64,6 @@ void rep_warnings_html(const rep_set *set, rep_text *html)
 	rep_text list = { 0 };
 	for (size_t at = 0; at < set->n_files; at++) {
 		const rep_file *file = &set->files[at];
-		load_warn(file, &list);
-		thp_warn(file, &list);
 		interrupted_warn(file, &list);
 		build_warn(file, &list);
 		own_warnings(file, &list);
@@ -90,12 +73,6 @@ void rep_warnings_html(const rep_set *set, rep_text *html)
 			     "<div class=\"warning\"><p>Before you rely on these figures:</p><ul>\n%s</ul></div>\n",
 			     list.bytes);
 	rep_text_clear(&list);
-}
-
-static const char *text_of(const cJSON *object, const char *key)
-{
-	const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-	return cJSON_IsString(item) ? item->valuestring : "";
 }
 
 static void failed_checks_add(const rep_file *file, size_t *n_checks, size_t *n_failed, rep_text *list)

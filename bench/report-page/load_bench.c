@@ -11,9 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REPETITIONS_MAX = 1024 };
+enum { REPETITIONS_MAX = 1024, REPETITIONS_ENOUGH = 4, PASSES_MAX = 32 };
 
-/* Not counters of the project: what Google Benchmark says about every benchmark. */
+static bool ends_with(const char *text, const char *end)
+{
+	size_t n_text = strlen(text), n_end = strlen(end);
+	return n_text >= n_end && strcmp(text + n_text - n_end, end) == 0;
+}
+
+/* Not figures: what Google Benchmark says about every benchmark, and what goes with another counter. */
 static bool is_bookkeeping(const char *key)
 {
 	static const char *const keys[] = { "family_index", "per_family_instance_index",
@@ -22,13 +28,9 @@ static bool is_bookkeeping(const char *key)
 	for (size_t at = 0; at < sizeof(keys) / sizeof(keys[0]); at++)
 		if (strcmp(key, keys[at]) == 0)
 			return true;
-	return false;
-}
-
-static bool ends_with(const char *text, const char *end)
-{
-	size_t n_text = strlen(text), n_end = strlen(end);
-	return n_text >= n_end && strcmp(text + n_text - n_end, end) == 0;
+	return ends_with(key, "_low") || ends_with(key, "_high") || ends_with(key, "_confidence") ||
+	       ends_with(key, "_samples") || ends_with(key, "_first") || strstr(key, "_pass_") != NULL ||
+	       strcmp(key, "noisy") == 0;
 }
 
 static const char *unit_of(const char *counter)
@@ -94,35 +96,69 @@ typedef struct repetition {
 	size_t idx;
 } repetition;
 
+/* Values and where each comes from. */
+typedef struct gathered {
+	double *values;
+	size_t n_values, capacity;
+	rep_text source;
+} gathered;
+
+static void gather(gathered *list, const rep_file *file, const repetition *from, const char *counter)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(from->object, counter);
+	if (!cJSON_IsNumber(item))
+		return;
+	list->values = rep_grow(list->values, list->n_values, &list->capacity, sizeof(*list->values));
+	list->values[list->n_values++] = item->valuedouble;
+	rep_text_add(&list->source, "%s#/benchmarks/%zu/%s ", file->label, from->idx, counter);
+}
+
+static rep_value number_of(const rep_file *file, const repetition *from, const char *counter, rep_value otherwise)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(from->object, counter);
+	return cJSON_IsNumber(item) ? rep_value_at(item->valuedouble, file->label,
+						   rep_format("/benchmarks/%zu/%s", from->idx, counter))
+				    : otherwise;
+}
+
+static rep_value derived(const gathered *list, double number, const char *how)
+{
+	return (rep_value){ number, rep_format("%s%s:%zu", list->source.bytes, how, list->n_values) };
+}
+
+/* A few repetitions say less than the passes within them. */
+static void samples_load(rep_row *row, const rep_file *file, const repetition *all, size_t n_all, const gathered *runs)
+{
+	gathered passes = { 0 };
+	for (size_t at = 0; at < n_all && n_all < REPETITIONS_ENOUGH; at++)
+		for (unsigned pass = 0; pass < PASSES_MAX; pass++)
+			gather(&passes, file, &all[at], rep_format("%s_pass_%03u", row->metric, pass));
+	row->samples = passes.n_values > 0 ? passes.values : runs->values;
+	row->n_samples = passes.n_values > 0 ? passes.n_values : runs->n_values;
+	rep_text_clear(&passes.source);
+}
+
 static void counter_load(rep_set *set, const rep_file *file, const rep_row *like, const repetition *all, size_t n_all,
 			 const char *counter)
 {
 	rep_row row = *like;
-	rep_text source = { 0 };
-	double *values = rep_keep(n_all * sizeof(*values));
-	size_t n_values = 0;
-	for (size_t at = 0; at < n_all; at++) {
-		const cJSON *item = cJSON_GetObjectItemCaseSensitive(all[at].object, counter);
-		if (!cJSON_IsNumber(item))
-			continue;
-		values[n_values++] = item->valuedouble;
-		rep_text_add(&source, "%s%s#/benchmarks/%zu/%s", n_values > 1 ? " " : "", file->label, all[at].idx,
-			     counter);
-	}
-	rep_interval interval = rep_median_interval(values, n_values);
+	gathered runs = { 0 };
+	for (size_t at = 0; at < n_all; at++)
+		gather(&runs, file, &all[at], counter);
 	row.metric = counter;
 	row.unit = unit_of(counter);
-	row.samples = values;
-	row.n_samples = n_values;
-	if (n_values == 1) {
-		row.median = row.low = row.high = (rep_value){ values[0], rep_format("%s", source.bytes) };
+	if (runs.n_values == 1) {
+		row.median = number_of(file, all, counter, (rep_value){ 0 });
+		row.low = number_of(file, all, rep_format("%s_low", counter), row.median);
+		row.high = number_of(file, all, rep_format("%s_high", counter), row.median);
 	} else {
-		row.median = (rep_value){ rep_median(values, n_values),
-					  rep_format("%s median:%zu", source.bytes, n_values) };
-		row.low = (rep_value){ interval.low, rep_format("%s low:%zu", source.bytes, n_values) };
-		row.high = (rep_value){ interval.high, rep_format("%s high:%zu", source.bytes, n_values) };
+		measure_summary summary = rep_summary(runs.values, runs.n_values);
+		row.median = derived(&runs, summary.median, "median");
+		row.low = derived(&runs, summary.low, "low");
+		row.high = derived(&runs, summary.high, "high");
 	}
-	rep_text_clear(&source);
+	samples_load(&row, file, all, n_all, &runs);
+	rep_text_clear(&runs.source);
 	*rep_set_row(set) = row;
 }
 

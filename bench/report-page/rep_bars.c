@@ -48,7 +48,7 @@ static void axes_add(rep_figure *figure, const rep_bars *bars, double low, doubl
 		     bars->axis, bars->n_rows);
 	for (size_t at = 0; at < bars->n_rows; at++)
 		rep_text_add(script, "%s\"%s\" %zu", at > 0 ? ", " : "", bars->rows[at].label, at);
-	rep_text_add(script, ")\nset key outside top left horizontal Left reverse samplen 1 width 1\n");
+	rep_text_add(script, ")\nset tmargin -1\nset key outside top left horizontal Left reverse samplen 1 width 1\n");
 }
 
 /* The key's mark is grey: in the figure each row has its own colour. */
@@ -62,6 +62,8 @@ static void mark_add(rep_figure *figure, const rep_bars *bars, size_t mark, bool
 	rep_text *script = &figure->script;
 	const rep_mark *which = &bars->marks[mark];
 	size_t column = mark + 3;
+	/* a ring may lie on its row's bar, which has the same colour */
+	bool on_bar = bars->marks[0].shape == REP_BAR && which->shape == REP_RING;
 	rep_text_add(script, "%s \\\n", *any ? "," : "plot");
 	*any = true;
 	if (which->shape == REP_BAR)
@@ -73,10 +75,11 @@ static void mark_add(rep_figure *figure, const rep_bars *bars, size_t mark, bool
 			     column, bars->logarithmic ? "low_end" : "0", column, which->title);
 	else
 		rep_text_add(script,
-			     "  data index 0 using %zu:1:2 with points %s lc rgb variable notitle, \\\n  keyentry with "
+			     "  data index 0 using %zu:1%s with points %s lc rgb %s notitle, \\\n  keyentry with "
 			     "points %s lc rgb "
 			     "ink title \"%s\"",
-			     column, points[which->shape], points[which->shape], which->title);
+			     column, on_bar ? "" : ":2", points[which->shape], on_bar ? "\"black\"" : "variable",
+			     points[which->shape], which->title);
 }
 
 static void rows_write(rep_figure *figure, const rep_bars *bars)
@@ -88,15 +91,26 @@ static void rows_write(rep_figure *figure, const rep_bars *bars)
 	}
 }
 
+/* A column without any value is left out of the table. */
+static bool is_used(const rep_bars *bars, size_t mark)
+{
+	for (size_t at = 0; at < bars->n_rows; at++)
+		if (rep_value_is(bars->rows[at].values[mark]))
+			return true;
+	return false;
+}
+
 static void table_write(rep_figure *figure, const rep_bars *bars)
 {
 	rep_table_head(&figure->table, bars->row_head);
 	for (size_t mark = 0; mark < bars->n_marks; mark++)
-		rep_table_head(&figure->table, bars->marks[mark].title);
+		if (is_used(bars, mark))
+			rep_table_head(&figure->table, bars->marks[mark].title);
 	for (size_t at = 0; at < bars->n_rows; at++) {
 		rep_table_text(&figure->table, bars->rows[at].label);
 		for (size_t mark = 0; mark < bars->n_marks; mark++)
-			rep_table_value(&figure->table, bars->rows[at].values[mark]);
+			if (is_used(bars, mark))
+				rep_table_value(&figure->table, bars->rows[at].values[mark]);
 	}
 }
 
@@ -113,7 +127,7 @@ bool rep_bars_draw(rep_figure *figure, const rep_bars *bars)
 	if (bars->logarithmic)
 		rep_text_add(&figure->script, "low_end = %g\n", pow(10, floor(log10(low * 0.95))));
 	for (size_t mark = 0; mark < bars->n_marks; mark++)
-		if (!bars->marks[mark].only_in_table)
+		if (!bars->marks[mark].only_in_table && is_used(bars, mark))
 			mark_add(figure, bars, mark, &any);
 	rep_text_add(&figure->script, "\n");
 	table_write(figure, bars);

@@ -129,8 +129,7 @@ static void pair_fill(rep_pair *pair, const side *left, const side *right)
 	double base = left->median.number, now = right->median.number;
 	pair->ratio = base > 0 && now > 0 ? now / base : base == now ? 1 : NAN;
 	pair->p = rep_mann_whitney(pair->left, pair->n_left, pair->right, pair->n_right);
-	rep_interval a = rep_median_interval(pair->left, pair->n_left),
-		     b = rep_median_interval(pair->right, pair->n_right);
+	measure_summary a = rep_summary(pair->left, pair->n_left), b = rep_summary(pair->right, pair->n_right);
 	pair->apart = a.high < b.low || b.high < a.low;
 }
 

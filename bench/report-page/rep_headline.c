@@ -55,11 +55,24 @@ static best best_other(const rep_set *set, rep_query query, value_of *of, bool m
 	return found;
 }
 
-static void times_add(rep_text *html, rep_value larger, rep_value smaller)
+static bool level(rep_value left, rep_value right)
 {
-	rep_html_number(html, rep_value_ratio(larger, smaller));
-	rep_text_add(html, "&times;");
+	return left.number < 1.03 * right.number && right.number < 1.03 * left.number;
 }
+
+/* "2.3x less than NAME", "1.2x more than NAME" or "level with NAME". words: for ours being smaller, larger */
+static void against(rep_text *html, rep_value ours, rep_value other, const char *const words[2], const char *who)
+{
+	bool smaller = ours.number <= other.number;
+	if (level(ours, other)) {
+		rep_text_add(html, "level with %s", who);
+		return;
+	}
+	rep_html_number(html, smaller ? rep_value_ratio(other, ours) : rep_value_ratio(ours, other));
+	rep_text_add(html, "&times; %s than %s", words[smaller ? 0 : 1], who);
+}
+
+static const char *const costs[2] = { "less", "more" }, *const rates[2] = { "slower", "faster" };
 
 /* Where a thread's cache wins, the sentence says so. */
 static void pattern_add(const rep_set *set, rep_query query, const char *scenario, const char *text, rep_text *html)
@@ -72,10 +85,8 @@ static void pattern_add(const rep_set *set, rep_query query, const char *scenari
 	rep_value ours = median_of(set, &query);
 	if (!rep_value_is(ours) || !rep_value_is(other.value))
 		return;
-	bool wins = ours.number <= other.value.number;
 	rep_text_add(html, "; %s ", text);
-	times_add(html, wins ? other.value : ours, wins ? ours : other.value);
-	rep_text_add(html, " %s than %s", wins ? "less" : "more", other.who);
+	against(html, ours, other.value, costs, other.who);
 }
 
 static void allocation(const rep_set *set, rep_text *html)
@@ -92,11 +103,9 @@ static void allocation(const rep_set *set, rep_text *html)
 	rep_text_add(html, "<b>Allocation:</b> llfree gets and puts a 4&nbsp;KiB frame in ");
 	rep_html_quantity(html, ours, "ns");
 	if (rep_value_is(other.value)) {
-		bool wins = ours.number <= other.value.number;
 		rep_text_add(html, ", ");
-		times_add(html, wins ? other.value : ours, wins ? ours : other.value);
-		rep_text_add(html, " %s than %s, the best of %s", wins ? "less" : "more", other.who,
-			     other.n_others == 1 ? "one other" : "the others");
+		against(html, ours, other.value, costs, other.who);
+		rep_text_add(html, ", the best of %s", other.n_others == 1 ? "one other" : "the others");
 	}
 	pattern_add(set, query, "repeat", "put straight back it costs", html);
 	pattern_add(set, query, "rand", "at random places", html);
@@ -120,10 +129,9 @@ static void writing(const rep_set *set, rep_text *html)
 	rep_html_quantity(html, row->median, "GiB/s");
 	rep_text_add(html, " with llfree");
 	if (rep_value_is(other.value)) {
-		bool wins = row->median.number >= other.value.number;
 		rep_text_add(html, ", ");
-		times_add(html, wins ? row->median : other.value, wins ? other.value : row->median);
-		rep_text_add(html, " %s than with %s (", wins ? "faster" : "slower", other.who);
+		against(html, row->median, other.value, rates, other.who);
+		rep_text_add(html, " (");
 		rep_html_number(html, other.value);
 		rep_text_add(html, "), the fastest other");
 	}
@@ -162,10 +170,9 @@ static void reclaim(const rep_set *set, rep_text *html)
 	rep_text_add(html, "<b>Reclaim:</b> llfree-manual takes back 2&nbsp;MiB of used guest memory in ");
 	rep_html_quantity(html, rep_value_scaled(row->median, 1e-3), "us");
 	if (rep_value_is(other.value)) {
-		bool wins = row->median.number <= other.value.number;
 		rep_text_add(html, ", ");
-		times_add(html, wins ? other.value : row->median, wins ? row->median : other.value);
-		rep_text_add(html, " %s than %s, the next best", wins ? "less" : "more", other.who);
+		against(html, row->median, other.value, costs, other.who);
+		rep_text_add(html, ", the best other");
 	}
 	static const char *const peers[] = { "virtio-mem", "base-manual" };
 	for (size_t at = 0; at < 2; at++) {
@@ -175,8 +182,7 @@ static void reclaim(const rep_set *set, rep_text *html)
 		    (other.who != NULL && strcmp(other.who, peers[at]) == 0))
 			continue;
 		rep_text_add(html, ", ");
-		times_add(html, peer, row->median);
-		rep_text_add(html, " less than %s", peers[at]);
+		against(html, row->median, peer, costs, peers[at]);
 	}
 	reclaim_conditions(row, html);
 }

@@ -36,15 +36,16 @@ void rep_line_series(rep_line *line, const rep_row *row, double x_unit_s, double
 	}
 }
 
-static void range_find(const rep_lines *lines, double *low, double *high, double *last_x)
+static void range_find(const rep_lines *lines, double *low, double *high, double *first_x, double *last_x)
 {
-	*low = INFINITY;
+	*low = *first_x = INFINITY;
 	*high = *last_x = 0;
 	for (size_t at = 0; at < lines->n_lines; at++)
 		for (size_t point = 0; point < lines->lines[at].n_points; point++) {
 			double y = lines->lines[at].y[point].number;
 			*low = y > 0 ? fmin(*low, y) : *low;
 			*high = fmax(*high, y);
+			*first_x = fmin(*first_x, lines->lines[at].x[point].number);
 			*last_x = fmax(*last_x, lines->lines[at].x[point].number);
 		}
 }
@@ -95,24 +96,42 @@ static void labels_add(rep_figure *figure, const rep_lines *lines, double low, d
 	rep_text_add(&figure->script, "set rmargin %zu\n", longest > 0 ? longest + 2 : 2);
 }
 
-static void axes_add(rep_figure *figure, const rep_lines *lines, double low, double high, double last_x)
+/* Few decades need steps between them. */
+static void log_tics_add(rep_text *script, double low, double high)
+{
+	static const double steps[] = { 1, 2, 5 };
+	double decades = log10(high / low);
+	bool any = false;
+	rep_text_add(script, "set logscale y\nset ytics scale 0.5,0 (");
+	for (double power = pow(10, floor(log10(low))); power <= high; power *= 10)
+		for (size_t at = 0; at < (decades < 2.5 ? 3 : 1); at++) {
+			double tic = power * steps[at];
+			if (tic < low || tic > high)
+				continue;
+			rep_text_add(script, "%s%g", any ? ", " : "", tic);
+			any = true;
+		}
+	rep_text_add(script, ")\n");
+}
+
+static void axes_add(rep_figure *figure, const rep_lines *lines, double low, double high, double first_x, double last_x)
 {
 	rep_text *script = &figure->script;
 	rep_text_add(script, "set xlabel \"%s\"\nset ylabel \"%s\"\nset yrange [%g:%g]\nset grid ytics\n",
 		     lines->x_axis, lines->y_axis, low, high);
 	rep_text_add(script, "set border 3\nset format y \"%%g\"\n");
 	if (lines->y_logarithmic)
-		rep_text_add(script, "set logscale y\nunset mytics\n%s",
-			     high / low < 20 ? "set ytics add (1, 2, 5, 10, 20, 50, 100, 200, 500)\n" : "");
+		log_tics_add(script, low, high);
 	if (lines->x_logarithmic)
-		rep_text_add(script, "set logscale x\nunset mxtics\n");
+		rep_text_add(script, "set logscale x\nunset mxtics\nset xrange [%g:%g]\n", first_x, last_x);
 	if (lines->x_tics != NULL)
 		rep_text_add(script, "set xtics %s\n", lines->x_tics);
 	else
 		rep_x_tics(script, last_x);
-	rep_text_add(script, lines->lines[0].is_points
-				     ? "set key outside top left horizontal Left reverse samplen 1 width 1\n"
-				     : "unset key\n");
+	rep_text_add(script,
+		     lines->lines[0].is_points
+			     ? "set key outside top left horizontal Left reverse samplen 1 width 1\nset tmargin -1\n"
+			     : "unset key\n");
 }
 
 static void line_plot(rep_figure *figure, const rep_line *line, bool *any)
@@ -139,16 +158,16 @@ static void line_plot(rep_figure *figure, const rep_line *line, bool *any)
 
 bool rep_lines_draw(rep_figure *figure, rep_lines *lines)
 {
-	double low, high, last_x;
+	double low, high, first_x, last_x;
 	bool any = false;
-	range_find(lines, &low, &high, &last_x);
+	range_find(lines, &low, &high, &first_x, &last_x);
 	if (high <= 0)
 		return false;
 	low = lines->y_logarithmic ? low / 1.4 : 0;
 	high = lines->y_high > 0 ? lines->y_high : lines->y_logarithmic ? high * 1.4 : high * 1.06;
 	figure->wide_height = WIDE_HEIGHT;
 	figure->narrow_height = NARROW_HEIGHT;
-	axes_add(figure, lines, low, high, last_x);
+	axes_add(figure, lines, low, high, first_x, last_x);
 	labels_add(figure, lines, low, high);
 	for (size_t at = 0; at < lines->n_lines; at++)
 		if (lines->lines[at].n_points > 0)

@@ -11,27 +11,17 @@
 
 #define EXACT_MAX 200000.0
 
-static int by_value(const void *left, const void *right)
-{
-	double a = *(const double *)left, b = *(const double *)right;
-	return (a > b) - (a < b);
-}
-
-static double *sorted_copy(const double *values, size_t n_values)
+measure_summary rep_summary(const double *values, size_t n_values)
 {
 	double *copy = rep_keep((n_values + 1) * sizeof(*copy));
 	if (n_values > 0)
 		memcpy(copy, values, n_values * sizeof(*copy));
-	qsort(copy, n_values, sizeof(*copy), by_value);
-	return copy;
+	return measure_summarise(copy, n_values);
 }
 
 double rep_median(const double *values, size_t n_values)
 {
-	if (n_values == 0)
-		return 0;
-	const double *sorted = sorted_copy(values, n_values);
-	return n_values % 2 != 0 ? sorted[n_values / 2] : (sorted[n_values / 2 - 1] + sorted[n_values / 2]) / 2;
+	return rep_summary(values, n_values).median;
 }
 
 double rep_mean(const double *values, size_t n_values)
@@ -48,24 +38,6 @@ static double choose(size_t n, size_t k)
 	for (size_t at = 1; at <= k; at++)
 		ways *= (double)(n - k + at) / (double)at;
 	return ways;
-}
-
-/* The median lies below the k-th smallest of n values with the chance that a fair coin shows fewer than k heads. */
-rep_interval rep_median_interval(const double *values, size_t n_values)
-{
-	if (n_values == 0)
-		return (rep_interval){ 0 };
-	const double *sorted = sorted_copy(values, n_values);
-	double tail = pow(0.5, (double)n_values), term = tail;
-	size_t below = 0;
-	while (below + 1 < n_values / 2) {
-		term *= (double)(n_values - below) / (double)(below + 1);
-		if (2 * (tail + term) > 0.05)
-			break;
-		tail += term;
-		below++;
-	}
-	return (rep_interval){ sorted[below], sorted[n_values - 1 - below], 1 - 2 * tail };
 }
 
 /* Ranks of the pooled values, equal ones sharing their mean; twice the rank, so that halves stay whole numbers. */

@@ -1,25 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * Statistics without assumptions about the shape of the noise: medians with order-statistic intervals, the
- * Mann-Whitney test by permutation, and the Benjamini-Hochberg correction for many rows. */
+ * Statistics without assumptions about the shape of the noise: the Mann-Whitney test by permutation, and the
+ * Benjamini-Hochberg correction for many rows. Medians and their intervals come from measure/. */
 #ifndef REP_STATS_H
 #define REP_STATS_H
 
 #include <stdbool.h>
+#include <measure.h>
 #include <stddef.h>
 
-/** Median of the values; 0 of none. */
+/** Median and interval of the values, which stay in their order. */
+measure_summary rep_summary(const double *values, size_t n_values);
 double rep_median(const double *values, size_t n_values);
 double rep_mean(const double *values, size_t n_values);
-
-typedef struct rep_interval {
-	double low, high;
-	double coverage; /**< of the median; at least 0.95 where there are enough values (6), else that of their range
-			  */
-} rep_interval;
-
-/** An interval for the median that holds whatever the distribution is, from two order statistics. */
-rep_interval rep_median_interval(const double *values, size_t n_values);
 
 /** Two-sided p of the Mann-Whitney test: are the values of one side larger than those of the other? Exact over all
  *  ways to deal the values to the two sides where these are at most 200 000, else by the normal approximation with

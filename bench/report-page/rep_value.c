@@ -37,6 +37,8 @@ const char *rep_number_text(double number, char text[REP_VALUE_TEXT_BYTES])
 	double size = fabs(number);
 	if (number == 0)
 		snprintf(text, REP_VALUE_TEXT_BYTES, "0");
+	else if (size < 1e6 && floor(size) == size)
+		snprintf(text, REP_VALUE_TEXT_BYTES, "%.0f", number);
 	else if (size >= 1e15 || size < 1e-6)
 		snprintf(text, REP_VALUE_TEXT_BYTES, "%.3g", number);
 	else if (size >= 99.95)

@@ -25,7 +25,7 @@ static inline bool rep_value_is(rep_value value)
 	return value.source != NULL;
 }
 
-/** Three or four significant digits: 0.123 1.23 12.3 1235. */
+/** Three significant digits or more: 0.123 1.23 12.3 1235; whole numbers as such. */
 const char *rep_value_text(rep_value value, char text[REP_VALUE_TEXT_BYTES]);
 const char *rep_number_text(double number, char text[REP_VALUE_TEXT_BYTES]);
 

@@ -36,8 +36,10 @@ static void row_fill(const rep_set *set, const rep_query *query, rep_bars *bars,
 		row->values[4] = value_of(set, *query, "p99.99");
 	}
 	row->values[5] = rep_value_ratio(found->median, value_of(set, *query, "cas_ns"));
-	row->values[6] = found->low;
-	row->values[7] = found->high;
+	if (found->n_samples > 1) {
+		row->values[6] = found->low;
+		row->values[7] = found->high;
+	}
 }
 
 static rep_made build(const rep_set *set, size_t idx, rep_figure *figure)

@@ -16,8 +16,8 @@ static const struct {
 
 static const rep_mark marks[] = { { "measured, us", REP_DOT, false },
 				  { "measured, device, us", REP_DIAMOND, false },
-				  { "published, another machine, us", REP_RING, false },
-				  { "published, device, us", REP_DIAMOND_RING, false },
+				  { "published (another machine), us", REP_RING, false },
+				  { "the same, device, us", REP_DIAMOND_RING, false },
 				  { "low, us", REP_TICK, true },
 				  { "high, us", REP_TICK, true } };
 

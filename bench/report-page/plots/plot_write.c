@@ -35,8 +35,10 @@ static rep_made build(const rep_set *set, size_t idx, rep_figure *figure)
 		struct rep_bars_row *line = rep_bars_row(&bars, query.who);
 		for (size_t mark = 0; mark < 6; mark++)
 			line->values[mark] = value_of(set, query, metrics[mark]);
-		line->values[6] = row->low;
-		line->values[7] = row->high;
+		if (row->n_samples > 1) {
+			line->values[6] = row->low;
+			line->values[7] = row->high;
+		}
 	}
 	if (row == NULL)
 		return REP_NOTHING;
