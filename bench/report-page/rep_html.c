@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+enum { ROWS_SHOWN = 14 };
+
 void rep_html_escape(rep_text *html, const char *text)
 {
 	for (; *text != '\0'; text++) {
@@ -100,6 +102,10 @@ void rep_html_table(rep_text *html, const rep_table *table)
 {
 	if (table->n_cells == 0)
 		return;
+	size_t n_rows = table->n_cells / table->n_columns;
+	bool folded = table->foldable && n_rows > ROWS_SHOWN;
+	if (folded)
+		rep_text_add(html, "<details><summary data-static>Table, %zu rows</summary>", n_rows);
 	rep_text_add(html, "<div class=\"scroll\" tabindex=\"0\"><table>\n<thead><tr>");
 	for (size_t at = 0; at < table->n_columns; at++) {
 		bool is_text = table->cells[at].text != NULL;
@@ -115,5 +121,5 @@ void rep_html_table(rep_text *html, const rep_table *table)
 		if ((at + 1) % table->n_columns == 0)
 			rep_text_add(html, "</tr>\n");
 	}
-	rep_text_add(html, "</tbody></table></div>\n");
+	rep_text_add(html, "</tbody></table></div>%s\n", folded ? "</details>" : "");
 }

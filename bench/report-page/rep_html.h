@@ -27,6 +27,7 @@ typedef struct rep_table {
 	size_t n_columns, heads_capacity;
 	rep_cell *cells; /**< row after row */
 	size_t n_cells, cells_capacity;
+	bool foldable; /**< when long: the reader opens it */
 } rep_table;
 
 void rep_table_head(rep_table *table, const char *head);

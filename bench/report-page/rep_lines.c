@@ -91,9 +91,10 @@ static void labels_add(rep_figure *figure, const rep_lines *lines, double low, d
 	qsort(labels, n_labels, sizeof(*labels), by_place);
 	labels_spread(labels, n_labels, 0.062);
 	for (size_t at = 0; at < n_labels; at++)
-		rep_text_add(&figure->script, "set label \"%s\" at graph 1.015, graph %.3f left tc rgb c%u\n",
+		rep_text_add(&figure->script,
+			     "set label \"%s\" at graph 1, graph %.3f left offset character 0.8,0 tc rgb c%u\n",
 			     labels[at].line->label, labels[at].at, labels[at].line->colour);
-	rep_text_add(&figure->script, "set rmargin %zu\n", longest > 0 ? longest + 2 : 2);
+	rep_text_add(&figure->script, "set rmargin %zu\n", longest > 0 ? longest * 9 / 10 + 2 : 2);
 }
 
 /* Few decades need steps between them. */
@@ -123,7 +124,10 @@ static void axes_add(rep_figure *figure, const rep_lines *lines, double low, dou
 	if (lines->y_logarithmic)
 		log_tics_add(script, low, high);
 	if (lines->x_logarithmic)
-		rep_text_add(script, "set logscale x\nunset mxtics\nset xrange [%g:%g]\n", first_x, last_x);
+		rep_text_add(script, "set logscale x\nunset mxtics\n");
+	if (last_x > first_x)
+		rep_text_add(script, "set xrange [%g:%g]\n", lines->lines[0].is_points ? 0 : first_x,
+			     lines->lines[0].is_points ? 1.05 * last_x : last_x);
 	if (lines->x_tics != NULL)
 		rep_text_add(script, "set xtics %s\n", lines->x_tics);
 	else

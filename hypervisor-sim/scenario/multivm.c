@@ -140,6 +140,13 @@ static void emit(multi *self, double interval_s)
 	hv_session_figure(self->result, &like, "failed", "count", self->n_failed);
 	hv_session_figure(self->result, &like, "killed", "count", (double)self->killed);
 	hv_session_series(self->result, &like, "resident", "bytes", &self->sum, interval_s);
+	for (uint32_t idx = 0; idx < self->n_vms; idx++) {
+		char vm_phase[96];
+		hv_row vm = like;
+		snprintf(vm_phase, sizeof(vm_phase), "%s, VM %" PRIu32, phase, idx + 1);
+		vm.phase = vm_phase;
+		hv_session_series(self->result, &vm, "resident", "bytes", &self->trials[idx].resident, interval_s);
+	}
 	hv_result_say(self->result, "%-9s %-10s %-14s %3" PRIu32 " %9.2f %9.0f %7" PRIu32 "\n", self->kind->name,
 		      self->peaks, self->technique->name, self->n_vms, self->gib_min, self->peak_bytes / (1 << 20),
 		      self->n_failed);
@@ -166,13 +173,13 @@ static bool run(multi *self, uint32_t n_vms)
 	}
 	hv_session_progress(NULL);
 	double wall_s = (double)(hv_now_ns() - begin_ns) / 1e9;
-	for (uint32_t idx = 0; idx < n_vms; idx++) {
+	for (uint32_t idx = 0; idx < n_vms; idx++)
 		if (self->runs[idx])
 			vm_end(self, idx, NULL);
-		hv_trial_clear(&self->trials[idx]);
-	}
 	if (up && !hv_interrupted())
 		emit(self, wall_s * (double)options->speed / (double)(self->sum.n_values + 1));
+	for (uint32_t idx = 0; idx < n_vms; idx++)
+		hv_trial_clear(&self->trials[idx]);
 	hv_samples_clear(&self->sum);
 	return up && self->n_failed == 0 && !hv_interrupted();
 }

@@ -29,6 +29,7 @@ static rep_made build(const rep_set *set, size_t idx, rep_figure *figure)
 	rep_names who = rep_set_who(set, &query);
 	const rep_row *row, *last = NULL;
 	static const char *const heads[] = { "technique", "setting", "release, ms", "get, us/2MiB", "best" };
+	figure->table.foldable = true;
 	for (size_t at = 0; at < 5; at++)
 		rep_table_head(&figure->table, heads[at]);
 	for (size_t idx_who = 0; idx_who < who.n_names; idx_who++) {
