@@ -75,71 +75,74 @@ void rep_warnings_html(const rep_set *set, rep_text *html)
 	rep_text_clear(&list);
 }
 
-static void failed_checks_add(const rep_file *file, size_t *n_checks, size_t *n_failed, rep_text *list)
+/* A count of a list, which the page's checker counts again. */
+static void count_add(rep_value *sum, const rep_file *file, const char *list, const char *what, size_t n_found)
 {
-	const cJSON *each;
-	cJSON_ArrayForEach(each, cJSON_GetObjectItemCaseSensitive(file->root, "checks"))
-	{
-		++*n_checks;
-		if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(each, "ok")))
-			continue;
-		++*n_failed;
-		rep_text_add(list, "<li><b>Failed</b>: ");
-		rep_html_escape(list, text_of(each, "name"));
-		rep_text_add(list, ": ");
-		rep_html_escape(list, text_of(each, "detail"));
-		rep_text_add(list, "</li>\n");
-	}
-	cJSON_ArrayForEach(each, cJSON_GetObjectItemCaseSensitive(file->root, "skipped"))
-	{
-		rep_text_add(list, "<li>Skipped: ");
-		rep_html_escape(list, text_of(each, "what"));
-		rep_text_add(list, ": ");
-		rep_html_escape(list, text_of(each, "why"));
-		rep_text_add(list, "</li>\n");
-	}
+	rep_value count = { (double)n_found, rep_format("%s#/%s|%s", file->label, list, what) };
+	*sum = rep_value_is(*sum) ? rep_value_sum(*sum, count) : count;
 }
 
-static void failed_benchmarks_add(const rep_file *file, size_t *n_failed, rep_text *list)
+static void remark_add(rep_text *list, const char *kind, const char *name, const char *detail)
+{
+	rep_text_add(list, "<li>%s: ", kind);
+	rep_html_escape(list, name);
+	rep_text_add(list, "%s", detail[0] != '\0' ? ": " : "");
+	rep_html_escape(list, detail);
+	rep_text_add(list, "</li>\n");
+}
+
+static void checks_add(const rep_file *file, rep_value *all, rep_value *failed, rep_text *list)
+{
+	const cJSON *each, *checks = cJSON_GetObjectItemCaseSensitive(file->root, "checks");
+	size_t n_failed = 0;
+	cJSON_ArrayForEach(each, checks) if (!cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(each, "ok")))
+	{
+		remark_add(list, "<b>Failed</b>", text_of(each, "name"), text_of(each, "detail"));
+		n_failed++;
+	}
+	if (checks != NULL) {
+		count_add(all, file, "checks", "size", (size_t)cJSON_GetArraySize(checks));
+		count_add(failed, file, "checks", "failed", n_failed);
+	}
+	cJSON_ArrayForEach(each, cJSON_GetObjectItemCaseSensitive(file->root, "skipped"))
+		remark_add(list, "Skipped", text_of(each, "what"), text_of(each, "why"));
+}
+
+static void benchmarks_add(const rep_file *file, rep_text *list)
 {
 	const cJSON *each;
-	cJSON_ArrayForEach(each, cJSON_GetObjectItemCaseSensitive(file->root, "benchmarks"))
-	{
-		if (!cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(each, "error_occurred")))
-			continue;
-		++*n_failed;
-		rep_text_add(list, "<li><b>Failed</b>: ");
-		rep_html_escape(list, text_of(each, "name"));
-		rep_text_add(list, ": ");
-		rep_html_escape(list, text_of(each, "error_message"));
-		rep_text_add(list, "</li>\n");
-	}
+	cJSON_ArrayForEach(
+		each, cJSON_GetObjectItemCaseSensitive(
+			      file->root,
+			      "benchmarks")) if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(each, "error_occurred")))
+		remark_add(list, "<b>Failed</b>", text_of(each, "name"), text_of(each, "error_message"));
 	const cJSON *skipped = cJSON_GetObjectItemCaseSensitive(file->about, "skipped");
-	if (!cJSON_IsString(skipped) || skipped->valuestring[0] == '\0')
-		return;
-	rep_text_add(list, "<li>Skipped: ");
-	rep_html_escape(list, skipped->valuestring);
-	rep_text_add(list, "</li>\n");
+	if (cJSON_IsString(skipped) && skipped->valuestring[0] != '\0')
+		remark_add(list, "Skipped", skipped->valuestring, "");
 }
 
 void rep_checks_html(const rep_set *set, rep_text *html)
 {
 	rep_text list = { 0 };
-	size_t n_checks = 0, n_failed = 0;
+	rep_value all = { 0 }, failed = { 0 };
 	for (size_t at = 0; at < set->n_files; at++) {
-		failed_checks_add(&set->files[at], &n_checks, &n_failed, &list);
-		failed_benchmarks_add(&set->files[at], &n_failed, &list);
+		checks_add(&set->files[at], &all, &failed, &list);
+		benchmarks_add(&set->files[at], &list);
 	}
-	if (n_checks == 0 && list.n_bytes == 0)
-		return;
-	rep_text_add(html,
-		     "<section><h2>Checks</h2><p data-static class=\"%s\">%zu checks, %zu failed: bytes that were to "
-		     "go are gone, no "
-		     "frame changed under its owner, the allocator's books agree.</p>\n",
-		     n_failed > 0 ? "warning" : "caption", n_checks, n_failed);
+	if (rep_value_is(all) || list.n_bytes > 0)
+		rep_text_add(html, "<section><h2>Checks</h2>\n");
+	if (rep_value_is(all)) {
+		rep_text_add(html, "<p class=\"%s\">", failed.number > 0 ? "warning" : "caption");
+		rep_html_quantity(html, all, "checks");
+		rep_text_add(html, ", ");
+		rep_html_quantity(html, failed, "failed");
+		rep_text_add(html, ": bytes that were to go are gone, no frame changed under its owner, the "
+				   "allocator's books agree.</p>\n");
+	}
 	if (list.n_bytes > 0)
 		rep_text_add(html, "<ul class=\"plain\" data-static>%s</ul>\n", list.bytes);
-	rep_text_add(html, "</section>\n");
+	if (rep_value_is(all) || list.n_bytes > 0)
+		rep_text_add(html, "</section>\n");
 	rep_text_clear(&list);
 }
 

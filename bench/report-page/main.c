@@ -221,7 +221,8 @@ static bool page_make(const options *chosen, const rep_set *before, const rep_se
 		return false;
 	bool ok = true, draw = !chosen->no_plots && rep_gnuplot_present();
 	const char *plots = rep_format("%s/plots", folder), *full = realpath(folder, NULL);
-	const char *own = full != NULL ? strrchr(full, '/') + 1 : folder, *beside = rep_format("%s/..", folder);
+	const char *own = full != NULL ? strrchr(full, '/') + 1 : folder, *slash = strrchr(folder, '/');
+	const char *beside = slash != NULL ? rep_format("%.*s", (int)(slash - folder), folder) : ".";
 	rep_page page = {
 		.set = set, .before = before, .comparison = comparison, .drawn = draw, .base = "", .earlier_from = "../"
 	};
@@ -233,7 +234,8 @@ static bool page_make(const options *chosen, const rep_set *before, const rep_se
 	if (chosen->history && ok) {
 		page.base = rep_format("%s/", own);
 		page.earlier_from = "";
-		ok = page_write(&page, rep_format("%s/index.html", beside), true);
+		path = rep_format("%s/index.html", beside);
+		ok = page_write(&page, path, true);
 	}
 	if (!draw && !chosen->no_plots)
 		rep_complain("no plots: gnuplot is missing (Debian: gnuplot-nox); the page has the tables");

@@ -63,7 +63,7 @@ static void mark_add(rep_figure *figure, const rep_bars *bars, size_t mark, bool
 	const rep_mark *which = &bars->marks[mark];
 	size_t column = mark + 3;
 	/* a ring may lie on its row's bar, which has the same colour */
-	bool on_bar = bars->marks[0].shape == REP_BAR && which->shape == REP_RING;
+	bool on_bar = bars->marks[0].shape == REP_BAR && (which->shape == REP_RING || which->shape == REP_DIAMOND_RING);
 	rep_text_add(script, "%s \\\n", *any ? "," : "plot");
 	*any = true;
 	if (which->shape == REP_BAR)

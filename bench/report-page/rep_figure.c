@@ -99,6 +99,6 @@ void rep_caption_conditions(rep_text *html, const rep_row *row)
 		rep_html_bytes(html, target);
 	}
 	if (row->backing != NULL)
-		rep_text_add(html, ", backing %s", row->backing);
+		rep_text_add(html, ", <span data-static>backing %s</span>", row->backing);
 	rep_text_add(html, ". ");
 }

@@ -100,7 +100,7 @@ static void allocation(const rep_set *set, rep_text *html)
 		return;
 	query.who = NULL;
 	best other = best_other(set, query, bulk_pair, false);
-	rep_text_add(html, "<b>Allocation:</b> llfree gets and puts a 4&nbsp;KiB frame in ");
+	rep_text_add(html, "<b>Allocation:</b> llfree gets and puts a <span data-static>4&nbsp;KiB</span> frame in ");
 	rep_html_quantity(html, ours, "ns");
 	if (rep_value_is(other.value)) {
 		rep_text_add(html, ", ");
@@ -109,7 +109,7 @@ static void allocation(const rep_set *set, rep_text *html)
 	}
 	pattern_add(set, query, "repeat", "put straight back it costs", html);
 	pattern_add(set, query, "rand", "at random places", html);
-	rep_text_add(html, " (bulk, order 0, 1 thread, ");
+	rep_text_add(html, " (<span data-static>bulk, order 0, 1 thread</span>, ");
 	rep_html_bytes(html, rep_file_number(row->file, "context", "memory_bytes"));
 	rep_text_add(html, ").");
 }
@@ -124,8 +124,8 @@ static void writing(const rep_set *set, rep_text *html)
 		return;
 	query.who = NULL;
 	best other = best_other(set, query, median_of, true);
-	rep_text_add(html,
-		     "<b>Write throughput:</b> allocating, writing and freeing fresh memory by 4&nbsp;KiB runs at ");
+	rep_text_add(html, "<b>Write throughput:</b> allocating, writing and freeing fresh memory by <span "
+			   "data-static>4&nbsp;KiB</span> runs at ");
 	rep_html_quantity(html, row->median, "GiB/s");
 	rep_text_add(html, " with llfree");
 	if (rep_value_is(other.value)) {
@@ -138,10 +138,10 @@ static void writing(const rep_set *set, rep_text *html)
 	query.who = "mmap";
 	rep_value plain = median_of(set, &query);
 	if (rep_value_is(plain)) {
-		rep_text_add(html, "; a plain mapping with 4&nbsp;KiB pages reaches ");
+		rep_text_add(html, "; a plain mapping with <span data-static>4&nbsp;KiB</span> pages reaches ");
 		rep_html_number(html, plain);
 	}
-	rep_text_add(html, " (1 thread, ");
+	rep_text_add(html, " (<span data-static>1 thread</span>, ");
 	rep_html_bytes(html, rep_file_number(row->file, "context", "write_bytes"));
 	rep_text_add(html, ", first use, page faults included).");
 }
@@ -152,7 +152,7 @@ static void reclaim_conditions(const rep_row *row, rep_text *html)
 	rep_html_bytes(html, rep_file_number(row->file, "parameters", "memory_bytes"));
 	rep_text_add(html, " down to ");
 	rep_html_bytes(html, rep_file_number(row->file, "parameters", "target_bytes"));
-	rep_text_add(html, ", %s, no device, every byte proven to be gone).",
+	rep_text_add(html, ", <span data-static>%s</span>, no device, every byte proven to be gone).",
 		     row->backing != NULL ? row->backing : "backing unknown");
 }
 
@@ -167,7 +167,8 @@ static void reclaim(const rep_set *set, rep_text *html)
 	query.who = NULL;
 	query.backing = row->backing;
 	best other = best_other(set, query, median_of, false);
-	rep_text_add(html, "<b>Reclaim:</b> llfree-manual takes back 2&nbsp;MiB of used guest memory in ");
+	rep_text_add(html, "<b>Reclaim:</b> llfree-manual takes back <span data-static>2&nbsp;MiB</span> of used guest "
+			   "memory in ");
 	rep_html_quantity(html, rep_value_scaled(row->median, 1e-3), "us");
 	if (rep_value_is(other.value)) {
 		rep_text_add(html, ", ");

@@ -57,7 +57,8 @@ static rep_made build(const rep_set *set, size_t idx, rep_figure *figure)
 	figure->name = sides[idx].name;
 	figure->title = sides[idx].title;
 	rep_caption_conditions(&figure->caption, row);
-	rep_text_add(&figure->caption, "Order 0, one thread; what is free is spread at random. ");
+	rep_text_add(&figure->caption,
+		     "<span data-static>Order 0</span>, one thread; what is free is spread at random. ");
 	return rep_lines_draw(figure, &lines) ? REP_MADE : REP_NOTHING;
 }
 

@@ -60,12 +60,12 @@ static rep_made build(const rep_set *set, size_t idx, rep_figure *figure)
 	figure->name = "fragmentation";
 	figure->title = "Free huge frames over rounds of random re-allocation";
 	rep_caption_conditions(&figure->caption, last);
-	rep_text_add(
-		&figure->caption,
-		"All memory got at order 0, a random half put; each round puts and gets a tenth of the rest at random. "
-		"Behind the allocator the number of slots (CPUs) used in turn; the oracle always takes from the "
-		"fullest "
-		"tree. ");
+	rep_text_add(&figure->caption,
+		     "All memory got at <span data-static>order 0</span>, a random half put; each round puts and gets "
+		     "a tenth of the rest at random. "
+		     "Behind the allocator the number of slots (CPUs) used in turn; the oracle always takes from the "
+		     "fullest "
+		     "tree. ");
 	return rep_lines_draw(figure, &lines) ? REP_MADE : REP_NOTHING;
 }
 

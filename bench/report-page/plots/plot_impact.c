@@ -57,9 +57,10 @@ static rep_made summary_build(const rep_set *set, size_t kind, rep_figure *figur
 	figure->title = kinds[kind].title;
 	rep_caption_conditions(&figure->caption, first);
 	rep_text_add(&figure->caption,
-		     "Crosses: the same guest left alone. Hollow: another machine, as published with HyperAlloc, "
+		     "Crosses: the same guest left alone. <span data-static>Hollow: another machine, as published with "
+		     "HyperAlloc, "
 		     "EuroSys&rsquo;25 "
-		     "(12 threads%s). ",
+		     "(12 threads%s).</span> ",
 		     kind == 1 ? ", the minimum instead of the slowest percent" : "");
 	return rep_bars_draw(figure, &bars) ? REP_MADE : REP_NOTHING;
 }
@@ -97,7 +98,7 @@ static rep_made series_build(const rep_set *set, size_t kind, const char *who, r
 		return REP_NOTHING;
 	query.phase = "baseline";
 	const rep_row *baseline = rep_set_find(set, &query);
-	rep_lines lines = { .x_axis = "s", .y_axis = kinds[kind].axis };
+	rep_lines lines = { .x_axis = "time, s", .y_axis = kinds[kind].axis };
 	rep_line *line = rep_lines_add(&lines, NULL, rep_colour_of(who));
 	rep_line_series(line, row, 1, 1, POINTS_MAX);
 	if (baseline != NULL) {
@@ -113,11 +114,10 @@ static rep_made series_build(const rep_set *set, size_t kind, const char *who, r
 	size_t n_shrinks = bands_write(set, query, "shrink", 1, figure),
 	       n_grows = bands_write(set, query, "grow", 2, figure);
 	rep_caption_conditions(&figure->caption, row);
-	rep_text_add(
-		&figure->caption,
-		"Bands and arrows: the guest shrinks (orange, <span data-static>%zu</span> times) and grows (green, "
-		"<span data-static>%zu</span>). Grey: the median when left alone. ",
-		n_shrinks, n_grows);
+	rep_text_add(&figure->caption,
+		     "Bands and arrows: the guest shrinks (orange) and grows (green); <span data-static>%zu and "
+		     "%zu</span> times. Grey: the median when left alone. ",
+		     n_shrinks, n_grows);
 	bool drawn = rep_lines_draw(figure, &lines);
 	figure->wide_height = figure->narrow_height = HEIGHT;
 	rep_table_head(&figure->table, "window");

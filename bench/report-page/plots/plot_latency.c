@@ -67,9 +67,12 @@ static rep_made build(const rep_set *set, size_t idx, rep_figure *figure)
 	figure->name = patterns[idx].name;
 	figure->title = patterns[idx].title;
 	rep_caption_conditions(&figure->caption, first);
-	rep_text_add(&figure->caption, "%u thread%s. ", first->threads, first->threads == 1 ? "" : "s");
+	rep_text_add(&figure->caption, "<span data-static>%u thread%s</span>. ", first->threads,
+		     first->threads == 1 ? "" : "s");
 	if (patterns[idx].samples_of != NULL)
-		rep_text_add(&figure->caption, "Marks: %s; from p99 on single operations, the clock's cost included. ",
+		rep_text_add(&figure->caption,
+			     "Marks: %s; from <span data-static>p99</span> on single operations, the clock's cost "
+			     "included. ",
 			     patterns[idx].samples_of);
 	return rep_bars_draw(figure, &bars) ? REP_MADE : REP_NOTHING;
 }

@@ -85,7 +85,8 @@ static rep_made build(const rep_set *set, size_t idx, rep_figure *figure)
 	figure->title = patterns[idx].title;
 	size_t at = 0;
 	rep_caption_conditions(&figure->caption, rep_set_next(set, &query, &at));
-	rep_text_add(&figure->caption, "Order 0. Flat is ideal; beyond the number of CPUs threads take turns. ");
+	rep_text_add(&figure->caption,
+		     "<span data-static>Order 0</span>. Flat is ideal; beyond the number of CPUs threads take turns. ");
 	return rep_lines_draw(figure, &lines) ? REP_MADE : REP_NOTHING;
 }
 
