@@ -93,6 +93,10 @@ static bool folder_make(const char *path)
 static const char *output_claim(const char *wanted)
 {
 	if (wanted != NULL) {
+		size_t n_bytes = strlen(wanted);
+		while (n_bytes > 1 && wanted[n_bytes - 1] == '/')
+			n_bytes--;
+		wanted = rep_format("%.*s", (int)n_bytes, wanted);
 		const char *page = rep_format("%s/index.html", wanted);
 		if (!folder_make(wanted))
 			return NULL;

@@ -48,7 +48,8 @@ static void axes_add(rep_figure *figure, const rep_bars *bars, double low, doubl
 		     bars->axis, bars->n_rows);
 	for (size_t at = 0; at < bars->n_rows; at++)
 		rep_text_add(script, "%s\"%s\" %zu", at > 0 ? ", " : "", bars->rows[at].label, at);
-	rep_text_add(script, ")\nset tmargin -1\nset key outside top left horizontal Left reverse samplen 1 width 1\n");
+	rep_text_add(script, ")\nset tmargin -1\nset key outside top left horizontal Left reverse samplen 1 width "
+			     "(narrow ? 3 : 1)\n");
 }
 
 /* The key's mark is grey: in the figure each row has its own colour. */

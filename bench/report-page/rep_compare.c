@@ -114,6 +114,11 @@ static int better_of(const char *unit)
 	return 0;
 }
 
+static bool outside(double median, const measure_summary *other)
+{
+	return median < other->low || median > other->high;
+}
+
 /* Values of one run share its conditions; with enough runs on both sides, runs are what is compared. */
 static void pair_fill(rep_pair *pair, const side *left, const side *right)
 {
@@ -130,7 +135,7 @@ static void pair_fill(rep_pair *pair, const side *left, const side *right)
 	pair->ratio = base > 0 && now > 0 ? now / base : base == now ? 1 : NAN;
 	pair->p = rep_mann_whitney(pair->left, pair->n_left, pair->right, pair->n_right);
 	measure_summary a = rep_summary(pair->left, pair->n_left), b = rep_summary(pair->right, pair->n_right);
-	pair->apart = a.high < b.low || b.high < a.low;
+	pair->apart = outside(a.median, &b) && outside(b.median, &a);
 }
 
 static bool testable(const rep_pair *pair)

@@ -20,7 +20,7 @@ typedef struct rep_pair {
 	bool by_run;                      /**< the samples are medians of runs */
 	rep_value left_median, right_median;
 	double ratio, p; /**< p corrected for all rows */
-	bool apart;      /**< the intervals of the medians do not overlap */
+	bool apart;      /**< each median lies outside of the other's interval */
 	rep_verdict verdict;
 } rep_pair;
 

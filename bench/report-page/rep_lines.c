@@ -132,10 +132,9 @@ static void axes_add(rep_figure *figure, const rep_lines *lines, double low, dou
 		rep_text_add(script, "set xtics %s\n", lines->x_tics);
 	else
 		rep_x_tics(script, last_x);
-	rep_text_add(script,
-		     lines->lines[0].is_points
-			     ? "set key outside top left horizontal Left reverse samplen 1 width 1\nset tmargin -1\n"
-			     : "unset key\n");
+	rep_text_add(script, lines->lines[0].is_points ? "set key outside top left horizontal Left reverse samplen 1 "
+							 "width (narrow ? 3 : 1)\nset tmargin -1\n"
+						       : "unset key\n");
 }
 
 static void line_plot(rep_figure *figure, const rep_line *line, bool *any)
@@ -165,7 +164,7 @@ bool rep_lines_draw(rep_figure *figure, rep_lines *lines)
 	double low, high, first_x, last_x;
 	bool any = false;
 	range_find(lines, &low, &high, &first_x, &last_x);
-	if (high <= 0)
+	if (isinf(first_x) || (high <= 0 && lines->y_high <= 0))
 		return false;
 	low = lines->y_logarithmic ? low / 1.4 : 0;
 	high = lines->y_high > 0 ? lines->y_high : lines->y_logarithmic ? high * 1.4 : high * 1.06;

@@ -52,7 +52,7 @@ static void comparison_add(const rep_page *page, rep_text *html)
 		"</section>\n<section id=\"comparison\"><h2>A and B, row by row</h2>\n"
 		"<p class=\"caption\" data-static>Medians. Beyond noise: the Mann-Whitney test, corrected for the "
 		"number of "
-		"rows (Benjamini-Hochberg, 5 %%), and intervals of the medians that do not overlap, and a change above "
+		"rows (Benjamini-Hochberg, 5 %%), and each median outside of the other's interval, and a change above "
 		"the drift between unrelated rows (here %.1f %%). Rows that differ come first. %zu rows are only in A, "
 		"%zu only in B.</p>\n",
 		(page->comparison->floor - 1) * 100, page->comparison->n_only_left, page->comparison->n_only_right);

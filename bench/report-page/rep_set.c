@@ -27,7 +27,7 @@ static bool label_taken(const rep_set *set, const char *label)
 static const char *label_make(const rep_set *set, const char *path)
 {
 	const char *base = strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path;
-	const char *prefix = set->prefix != NULL ? set->prefix : "";
+	const char *prefix = set->prefix != NULL && strcmp(path, REP_PUBLISHED_NAME) != 0 ? set->prefix : "";
 	char *label = strdup(rep_format("%s%s", prefix, base));
 	for (unsigned n = 2;; n++) {
 		for (char *at = label; *at != '\0'; at++)
