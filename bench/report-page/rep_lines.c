@@ -88,7 +88,8 @@ static void labels_add(rep_figure *figure, const rep_lines *lines, double low, d
 		labels[n_labels++] = (end_label){ line, share };
 		longest = strlen(line->label) > longest ? strlen(line->label) : longest;
 	}
-	qsort(labels, n_labels, sizeof(*labels), by_place);
+	if (n_labels > 0)
+		qsort(labels, n_labels, sizeof(*labels), by_place);
 	labels_spread(labels, n_labels, 0.062);
 	for (size_t at = 0; at < n_labels; at++)
 		rep_text_add(&figure->script,

@@ -34,7 +34,8 @@ static size_t threads_find(const rep_set *set, rep_query query, unsigned **threa
 		(*threads)[n_threads] = row->threads;
 		n_threads += !known;
 	}
-	qsort(*threads, n_threads, sizeof(**threads), by_number);
+	if (n_threads > 0)
+		qsort(*threads, n_threads, sizeof(**threads), by_number);
 	return n_threads;
 }
 
