@@ -116,6 +116,28 @@ static void latency_make(cJSON *root)
 			}
 }
 
+/* Halves that empty and fill over the rounds. */
+static void map_make(cJSON *root)
+{
+	cJSON *entry = cJSON_CreateObject(), *rounds = cJSON_AddArrayToObject(entry, "rounds");
+	cJSON_AddStringToObject(entry, "name", "frag/llfree/order:0/threads:1/slots:8");
+	cJSON_AddNumberToObject(entry, "huge_frames", 120);
+	cJSON_AddNumberToObject(entry, "huge_per_cell", 2);
+	for (int round = 0; round <= ROUNDS; round += 5) {
+		cJSON *object = cJSON_CreateObject(), *free_frames = cJSON_AddArrayToObject(object, "free_frames");
+		cJSON *free_huge = cJSON_AddArrayToObject(object, "free_huge");
+		cJSON_AddNumberToObject(object, "round", round);
+		for (int cell = 0; cell < 60; cell++) {
+			int n_free =
+				(int)fmax(0, fmin(512, 256 + (cell % 8 < 4 ? 1 : -1) * 3.2 * round + 20 * normal()));
+			cJSON_AddItemToArray(free_frames, cJSON_CreateNumber(n_free));
+			cJSON_AddItemToArray(free_huge, cJSON_CreateNumber(n_free == 512 ? 2 : 0));
+		}
+		cJSON_AddItemToArray(rounds, object);
+	}
+	cJSON_AddItemToArray(cJSON_AddArrayToObject(root, "frag_maps"), entry);
+}
+
 static void fill_frag_write_make(cJSON *root)
 {
 	static const int levels[] = { 50, 90, 99 };
@@ -295,6 +317,7 @@ static void all_make(const char *folder)
 	file_write(name("%s/latency.json", folder), root);
 	root = bench_begin();
 	fill_frag_write_make(root);
+	map_make(root);
 	file_write(name("%s/more.json", folder), root);
 	static const struct {
 		const char *scenario;

@@ -67,7 +67,7 @@ page() {
 	(($(grep -cE '^(Allocation|Write throughput|Reclaim): ' out) == 3)) || fail "three headlines"
 	traced report/one
 	cat out
-	for name in latency-bulk-get latency-rand scaling-bulk-get fill-get fragmentation write-order0 reclaim-touched \
+	for name in latency-bulk-get latency-rand scaling-bulk-get fill-get fragmentation fragmentation-map-1 write-order0 reclaim-touched \
 		impact-stream impact-stream-virtio-mem impact-ftq footprint-bursts multivm-bursts-staggered-llfree-auto tradeoff; do
 		[[ -s report/one/plots/$name.gp && -s report/one/plots/$name.dat ]] || fail "no plot $name"
 		grep -q "id=\"$name\"" report/one/index.html || fail "no figure $name"
