@@ -166,9 +166,11 @@ static double p_of(const rep_pair *pair)
 }
 
 /* Rows that have nothing to do with a change still drift from run to run. How far the ratios lie apart from their
- * common median tells by how much; a slowdown of all moves the median. Bounded, since real changes spread them too. */
+ * common median tells by how much; a slowdown of all moves the median. Bounded, since real changes spread them too; but
+ * not where a run says that its machine was busy. */
 static double floor_find(const rep_comparison *all)
 {
+	double most = all->busy ? INFINITY : FLOOR_MOST;
 	size_t n_ratios;
 	double *ratios = pick(all, log_ratio, &n_ratios);
 	if (n_ratios < ROWS_FOR_FLOOR)
@@ -177,7 +179,7 @@ static double floor_find(const rep_comparison *all)
 	for (size_t at = 0; at < n_ratios; at++)
 		ratios[at] = fabs(ratios[at] - center);
 	double drift = exp(3 * MAD_TO_DEVIATION * rep_median(ratios, n_ratios)) - 1;
-	return 1 + fmin(fmax(drift, FLOOR_LEAST), FLOOR_MOST);
+	return 1 + fmin(fmax(drift, FLOOR_LEAST), most);
 }
 
 static rep_verdict judge(const rep_pair *pair, double floor)
@@ -203,6 +205,23 @@ static void judge_all(rep_comparison *all)
 		pair->verdict = judge(pair, all->floor);
 		all->n_verdicts[pair->verdict]++;
 	}
+}
+
+/* Did a run find the machine busy when it began? */
+static bool was_busy(const rep_set *set)
+{
+	const cJSON *each;
+	for (size_t at = 0; at < set->n_files; at++) {
+		if (rep_file_text(&set->files[at], "warning_noisy-machine") != NULL)
+			return true;
+		cJSON_ArrayForEach(each, cJSON_GetObjectItemCaseSensitive(set->files[at].root, "warnings"))
+		{
+			const cJSON *name = cJSON_GetObjectItemCaseSensitive(each, "name");
+			if (cJSON_IsString(name) && strcmp(name->valuestring, "noisy-machine") == 0)
+				return true;
+		}
+	}
+	return false;
 }
 
 static bool known(const rep_comparison *all, const char *key)
@@ -240,6 +259,7 @@ rep_comparison rep_compare(rep_set *left, rep_set *right)
 		*pair = (rep_pair){ .key = key, .unit = row->unit, .better = better_of(row->unit) };
 		pair_fill(pair, &ours, &theirs);
 	}
+	all.busy = was_busy(left) || was_busy(right);
 	all.n_only_left = only_here(left, &all);
 	all.n_only_right = only_here(right, &all);
 	judge_all(&all);
@@ -279,8 +299,8 @@ void rep_compare_print(const rep_comparison *all)
 		       pair->n_left, pair->n_right, p, verdict_text(pair));
 	}
 	printf("%s.\n", rep_compare_sentence(all));
-	printf("Noise floor %.1f %%. Rows only in A: %zu, only in B: %zu.\n", (all->floor - 1) * 100, all->n_only_left,
-	       all->n_only_right);
+	printf("Noise floor %.1f %%%s. Rows only in A: %zu, only in B: %zu.\n", (all->floor - 1) * 100,
+	       all->busy ? " (a machine was busy)" : "", all->n_only_left, all->n_only_right);
 }
 
 void rep_compare_html(const rep_comparison *all, rep_text *html)

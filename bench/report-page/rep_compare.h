@@ -29,6 +29,7 @@ typedef struct rep_comparison {
 	size_t n_pairs, capacity;
 	size_t n_only_left, n_only_right;
 	size_t n_verdicts[4];
+	bool busy;    /**< a run found its machine busy: rows may drift by any amount */
 	double floor; /**< smaller changes count as noise: a ratio, such as 1.05 */
 } rep_comparison;
 
