@@ -113,7 +113,8 @@ LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_get(const llfree_t *self, llfree_
 LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_get_at(const llfree_t *self, llfree_request request, uint64_t frame);
 
 /** Give back a run, or an aligned part of a larger run. order is the order of what is given back; the class of the
- *  request is ignored. Runs don't merge on this side: two order-8 gets are not one order-9 put.
+ *  request is a hint that saves time when it is right. Runs don't merge on this side: two order-8 gets are not one
+ * order-9 put.
  *  @return LLFREE_OK; LLFREE_ERR_INVAL out of range or misaligned; LLFREE_ERR_STATE not allocated.
  *  In exact mode every double free outside a race is seen; in fast mode those that a slot's claim or bitfield shows. */
 LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_put(const llfree_t *self, llfree_request request, uint64_t frame);

@@ -84,8 +84,15 @@ LLF_NOINLINE llfree_err llf_claim_miss(const llfree_t *self, llfree_slot *slot, 
 	return llf_put_one(self, slot, frame);
 }
 
-LLF_NOINLINE static llfree_err put_long(const llfree_t *self, llfree_slot *slot, unsigned order, uint64_t frame)
+static inline unsigned put_class(const llfree_t *self, uint64_t frame)
 {
+	return llf_known_class(self, tree_class(llf_tree_load_relaxed(&self->trees[llf_tree_of(frame)])));
+}
+
+/* Runs, and single frames in exact mode. */
+LLF_NOINLINE static llfree_err put_long(const llfree_t *self, uint32_t cpu, unsigned order, uint64_t frame)
+{
+	llfree_slot *slot = llf_slot(self, cpu, put_class(self, frame));
 	if (!order)
 		return llf_put_one(self, slot, frame);
 	if (order > LLFREE_MAX_ORDER || frame % (UINT64_C(1) << order) || self->frames - frame < UINT64_C(1) << order)
@@ -93,15 +100,31 @@ LLF_NOINLINE static llfree_err put_long(const llfree_t *self, llfree_slot *slot,
 	return llf_put_run(self, slot, frame, order, false);
 }
 
+/* The request named another class than the frame's tree has. */
+LLF_NOINLINE static llfree_err put_other_class(const llfree_t *self, uint32_t cpu, unsigned class_idx, uint64_t frame)
+{
+	uint64_t word;
+	llfree_slot *slot = llf_slot(self, cpu, class_idx);
+	unsigned err = llf_claim_push(self, &self->rows, slot, frame, &word);
+	return err != LLF_ERR_MISS ? (llfree_err)err : llf_claim_miss(self, slot, word, frame);
+}
+
 llfree_err llfree_put(const llfree_t *self, llfree_request request, uint64_t frame)
 {
 	if (LLF_UNLIKELY(frame >= self->frames))
 		return LLFREE_ERR_INVAL;
-	uint32_t tree = llf_tree_load_relaxed(&self->trees[llf_tree_of(frame)]);
-	llfree_slot *slot = llf_slot(self, request.cpu, llf_known_class(self, tree_class(tree)));
 	if (LLF_UNLIKELY(request.order || llf_exact(self)))
-		return put_long(self, slot, request.order, frame);
+		return put_long(self, request.cpu, request.order, frame);
+	/* The class of the request is a hint: its slot is known without waiting for the frame's tree, and if that
+	 * claims the frame's half row, the frame goes there whatever the class of the tree. */
 	uint64_t word;
+	unsigned hint = llf_known_class(self, request.class_idx);
+	llfree_slot *slot = llf_slot(self, request.cpu, hint);
 	unsigned err = llf_claim_push(self, &self->rows, slot, frame, &word);
-	return LLF_LIKELY(err != LLF_ERR_MISS) ? (llfree_err)err : llf_claim_miss(self, slot, word, frame);
+	if (LLF_LIKELY(err != LLF_ERR_MISS))
+		return (llfree_err)err;
+	unsigned class_idx = put_class(self, frame);
+	if (LLF_LIKELY(class_idx == hint))
+		return llf_claim_miss(self, slot, word, frame);
+	return put_other_class(self, request.cpu, class_idx, frame);
 }

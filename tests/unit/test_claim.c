@@ -37,6 +37,25 @@ static void put_into_the_claimed_half_row_is_the_next_get(void **state)
 	t_region_free(&region);
 }
 
+static void class_of_a_put_is_a_hint_that_may_be_wrong(void **state)
+{
+	(void)state;
+	t_region region = t_region_make(2 * T_TREE, 1, false);
+	uint64_t movable = t_get_class(&region, 0, 0, LLFREE_CLASS_MOVABLE);
+	uint64_t fixed = t_get_class(&region, 0, 0, LLFREE_CLASS_FIXED);
+	assert_int_not_equal(movable / T_TREE, fixed / T_TREE);
+	for (unsigned class_idx = 0; class_idx < 256; class_idx++) {
+		assert_err(llfree_put(&region.a, t_request(0, 0, class_idx), movable), LLFREE_OK);
+		assert_err(llfree_put(&region.a, t_request(0, 0, class_idx), movable), LLFREE_ERR_STATE);
+		assert_err(llfree_put(&region.a, t_request(0, 0, class_idx), fixed), LLFREE_OK);
+		assert_int_equal(cached(&region), 64);
+		t_check(&region, 2 * T_TREE);
+		assert_int_equal(t_get_class(&region, 0, 0, LLFREE_CLASS_MOVABLE), movable);
+		assert_int_equal(t_get_class(&region, 0, 0, LLFREE_CLASS_FIXED), fixed);
+	}
+	t_region_free(&region);
+}
+
 static void second_put_in_a_row_moves_the_claim(void **state)
 {
 	(void)state;
@@ -168,6 +187,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(claimed_frames_are_free_and_shown_as_cached),
 		cmocka_unit_test(put_into_the_claimed_half_row_is_the_next_get),
+		cmocka_unit_test(class_of_a_put_is_a_hint_that_may_be_wrong),
 		cmocka_unit_test(second_put_in_a_row_moves_the_claim),
 		cmocka_unit_test(double_free_of_a_claimed_frame_is_refused),
 		cmocka_unit_test(double_free_of_a_frame_in_no_claim_is_refused),
