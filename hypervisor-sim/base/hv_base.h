@@ -32,6 +32,18 @@ typedef enum hv_err {
 #define HV_MUST_CHECK                    __attribute__((warn_unused_result))
 #define HV_PRINTF(format_idx, first_idx) __attribute__((format(printf, format_idx, first_idx)))
 
+/** Built with a thread sanitizer? */
+#if defined(__SANITIZE_THREAD__)
+#define HV_THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define HV_THREAD_SANITIZER 1
+#endif
+#endif
+#ifndef HV_THREAD_SANITIZER
+#define HV_THREAD_SANITIZER 0
+#endif
+
 enum { HV_HUGE_SHIFT = 21, HV_HUGE_BYTES = 1 << HV_HUGE_SHIFT, HV_HUGE_FRAMES = 512, HV_FRAME_BYTES = 4096 };
 
 const char *hv_err_text(hv_err err);

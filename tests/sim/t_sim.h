@@ -16,16 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#if defined(__SANITIZE_THREAD__)
-#define T_THREAD_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define T_THREAD_SANITIZER 1
-#endif
-#endif
-#ifndef T_THREAD_SANITIZER
-#define T_THREAD_SANITIZER 0
-#endif
+#define T_THREAD_SANITIZER HV_THREAD_SANITIZER
 
 static inline hv_vm_config t_vm_config(const char *backing, uint64_t huge, uint32_t n_vcpus)
 {
