@@ -17,6 +17,8 @@ void bench_numbers_add(bench_numbers *numbers, const char *option, uint32_t valu
 void bench_parse_names(bench_names *names, const char *option, const char *text);
 /** "0:70,1:10,9:20": order:weight. */
 void bench_parse_mix(bench_mix *mix, const char *option, const char *text);
+/** "5.7,217,400": exactly count numbers above 0. @return count */
+uint32_t bench_parse_costs(const char *option, const char *text, double *values, uint32_t count);
 /** NULL means latency. */
 bench_summary bench_parse_summary(const char *text);
 

@@ -48,6 +48,10 @@ typedef struct bench_options {
 	uint64_t write_bytes;  /* touched by the case write */
 	bench_numbers threads, orders, frag_slots;
 	uint32_t slots; /* per-CPU structures; 0 = as many as CPUs or threads */
+	struct {
+		double values[3]; /* compare-exchange, line, line of another node, in ns */
+		uint32_t count;   /* 0: measured */
+	} line_costs;
 	uint32_t tuning;
 	uint32_t rounds;         /* of frag */
 	uint32_t frag_map_cells; /* most cells of its map; 0: no map */

@@ -151,3 +151,19 @@ bench_summary bench_parse_summary(const char *text)
 		return BENCH_SUMMARY_FRAG;
 	bench_usage_error("--summary=%s; allowed: latency, write, frag", text);
 }
+
+uint32_t bench_parse_costs(const char *option, const char *text, double *values, uint32_t count)
+{
+	const char *at = text;
+
+	for (uint32_t i = 0; i < count; i++) {
+		char *end;
+
+		values[i] = strtod(at, &end);
+		if (end == at || !(values[i] > 0) || values[i] > 1e6 || *end != (i + 1 < count ? ',' : 0))
+			bench_usage_error("--%s %s; allowed: %u numbers of nanoseconds, such as 5.7,217,400", option,
+					  text, count);
+		at = end + 1;
+	}
+	return count;
+}

@@ -31,6 +31,7 @@ enum {
 	OPT_ROUNDS,
 	OPT_SEED,
 	OPT_TUNE,
+	OPT_LINE_COSTS,
 	OPT_PIN,
 	OPT_PEER,
 	OPT_ALLOCATORS,
@@ -61,6 +62,7 @@ static const struct option long_options[] = { { "memory", required_argument, NUL
 					      { "rounds", required_argument, NULL, OPT_ROUNDS },
 					      { "seed", required_argument, NULL, OPT_SEED },
 					      { "tune", required_argument, NULL, OPT_TUNE },
+					      { "line-costs", required_argument, NULL, OPT_LINE_COSTS },
 					      { "pin", no_argument, NULL, OPT_PIN },
 					      { "peer", required_argument, NULL, OPT_PEER },
 					      { "allocators", required_argument, NULL, OPT_ALLOCATORS },
@@ -82,6 +84,7 @@ static const char help_text[] =
 	"\n"
 	"What to run\n"
 	"  --list                 print the cases, the allocators and the rows that the other options select\n"
+	"  CASE...                the same as --cases\n"
 	"  --cases LIST           bulk,repeat,rand,... (default: all)\n"
 	"  --allocators LIST      llfree,llfree-exact,llfree-handle,buddy,mimalloc,... (default: all that are here)\n"
 	"  --peer FILE.so         also an allocator from a shared object (bench_peer.h); can be given again\n"
@@ -95,6 +98,8 @@ static const char help_text[] =
 	"  --write-memory SIZE    memory that the case write touches (default 1G, or an eighth of a smaller machine)\n"
 	"  --slots N              per-CPU structures (default: CPUs, or threads if more); other CPU numbers wrap\n"
 	"  --tune N               handed to the allocators; llfree: reserve_min_frames\n"
+	"  --line-costs C,L,R     ns of a compare-exchange, of a line from another core, from another node's (scale;\n"
+	"                         default: measured, R twice L)\n"
 	"  --frag-slots LIST      CPU numbers that frag uses in turn (default 1,8)\n"
 	"  --frag-map N           cells of frag's map in the JSON file (default 1024; 0: no map)\n"
 	"  --mix LIST             order:weight of the blocks of mixed (default 0:70,1:10,3:10,9:10)\n"
@@ -237,6 +242,9 @@ static void parse_option(bench_options *options, int option, const char *value)
 	case OPT_TUNE:
 		options->tuning = (uint32_t)bench_parse_number("tune", value, 0, UINT32_MAX);
 		break;
+	case OPT_LINE_COSTS:
+		options->line_costs.count = bench_parse_costs("line-costs", value, options->line_costs.values, 3);
+		break;
 	case OPT_PIN:
 		options->pin = true;
 		break;
@@ -369,6 +377,20 @@ static void finish_gb_flags(bench_options *options)
 		options->gb_argv[options->gb_argc++] = tabular;
 }
 
+/* "llfree-bench scale" is "llfree-bench --cases scale". */
+static bool add_case(bench_options *options, const char *name)
+{
+	for (size_t i = 0; i < bench_case_count; i++) {
+		if (strcmp(bench_cases[i]->name, name) != 0)
+			continue;
+		if (options->cases.count == BENCH_MAX_LIST)
+			bench_usage_error("more than %d cases", BENCH_MAX_LIST);
+		options->cases.values[options->cases.count++] = name;
+		return true;
+	}
+	return false;
+}
+
 void bench_options_parse(bench_options *options, int argc, char **argv)
 {
 	char **own_argv = calloc((size_t)argc + 1, sizeof(*own_argv));
@@ -389,8 +411,11 @@ void bench_options_parse(bench_options *options, int argc, char **argv)
 		}
 		parse_option(options, option, optarg);
 	}
+	while (optind < own_argc && add_case(options, own_argv[optind]))
+		optind++;
 	if (optind < own_argc)
-		bench_usage_error("\"%s\" is not an option; --help lists them", own_argv[optind]);
+		bench_usage_error("\"%s\" is not an option and not a case; --help and --list show them",
+				  own_argv[optind]);
 	if (options->out_format && strcmp(options->out_format, "json") != 0 &&
 	    strcmp(options->out_format, "csv") != 0 && strcmp(options->out_format, "console") != 0)
 		bench_usage_error("--benchmark_out_format=%s; allowed: json, csv, console", options->out_format);

@@ -15,28 +15,40 @@ void llf_sched_point(const void *cell, int kind);
 #define llf_sched_point(cell, kind) ((void)0)
 #endif
 
-#define LLF_ATOMIC_OPS(name, cell_t, word_t)                                                                 \
-	static inline word_t llf_##name##_load_relaxed(const cell_t *cell)                                   \
-	{                                                                                                    \
-		llf_sched_point(cell, LLF_SCHED_LOAD);                                                       \
-		return __atomic_load_n(&cell->word_, __ATOMIC_RELAXED);                                      \
-	}                                                                                                    \
-	static inline word_t llf_##name##_load_acquire(const cell_t *cell)                                   \
-	{                                                                                                    \
-		llf_sched_point(cell, LLF_SCHED_LOAD);                                                       \
-		return __atomic_load_n(&cell->word_, __ATOMIC_ACQUIRE);                                      \
-	}                                                                                                    \
-	static inline void llf_##name##_store_relaxed(cell_t *cell, word_t word)                             \
-	{                                                                                                    \
-		llf_sched_point(cell, LLF_SCHED_STORE);                                                      \
-		__atomic_store_n(&cell->word_, word, __ATOMIC_RELAXED);                                      \
-	}                                                                                                    \
-	/* On failure *expected is the word that was there: the caller's next look at it. */                 \
-	static inline bool llf_##name##_cas_acqrel(cell_t *cell, word_t *expected, word_t desired)           \
-	{                                                                                                    \
-		llf_sched_point(cell, LLF_SCHED_RMW);                                                        \
-		return __atomic_compare_exchange_n(&cell->word_, expected, desired, false, __ATOMIC_ACQ_REL, \
-						   __ATOMIC_ACQUIRE);                                        \
+/* With LLF_COUNT, whoever links the core hears how each compare-exchange ended, and of the rare ways. */
+enum { LLF_EVENT_REFILL, LLF_EVENT_PUT_MISS, LLF_EVENT_SEARCH, LLF_EVENT_SWEEP, LLF_EVENTS };
+#ifdef LLF_COUNT
+void llf_count_cas(const void *cell, bool won);
+void llf_count_event(int event);
+#else
+#define llf_count_cas(cell, won) ((void)0)
+#define llf_count_event(event)   ((void)0)
+#endif
+
+#define LLF_ATOMIC_OPS(name, cell_t, word_t)                                                                     \
+	static inline word_t llf_##name##_load_relaxed(const cell_t *cell)                                       \
+	{                                                                                                        \
+		llf_sched_point(cell, LLF_SCHED_LOAD);                                                           \
+		return __atomic_load_n(&cell->word_, __ATOMIC_RELAXED);                                          \
+	}                                                                                                        \
+	static inline word_t llf_##name##_load_acquire(const cell_t *cell)                                       \
+	{                                                                                                        \
+		llf_sched_point(cell, LLF_SCHED_LOAD);                                                           \
+		return __atomic_load_n(&cell->word_, __ATOMIC_ACQUIRE);                                          \
+	}                                                                                                        \
+	static inline void llf_##name##_store_relaxed(cell_t *cell, word_t word)                                 \
+	{                                                                                                        \
+		llf_sched_point(cell, LLF_SCHED_STORE);                                                          \
+		__atomic_store_n(&cell->word_, word, __ATOMIC_RELAXED);                                          \
+	}                                                                                                        \
+	/* On failure *expected is the word that was there: the caller's next look at it. */                     \
+	static inline bool llf_##name##_cas_acqrel(cell_t *cell, word_t *expected, word_t desired)               \
+	{                                                                                                        \
+		llf_sched_point(cell, LLF_SCHED_RMW);                                                            \
+		bool won = __atomic_compare_exchange_n(&cell->word_, expected, desired, false, __ATOMIC_ACQ_REL, \
+						       __ATOMIC_ACQUIRE);                                        \
+		llf_count_cas(cell, won);                                                                        \
+		return won;                                                                                      \
 	}
 
 LLF_ATOMIC_OPS(row, llfree_row_cell, uint64_t)

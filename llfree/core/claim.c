@@ -13,6 +13,7 @@ LLF_NOINLINE llfree_err llf_claim_refill(const llfree_t *self, llfree_request re
 					 uint64_t claim, uint64_t *frame)
 {
 	llf_run run;
+	llf_count_event(LLF_EVENT_REFILL);
 	llfree_err err = llf_get_loose(self, request, LLFREE_HALF_FRAMES, LLFREE_HALF_FRAMES, &run);
 	if (err != LLFREE_OK)
 		return err;
@@ -77,6 +78,7 @@ LLF_NOINLINE static bool put_adopt(const llfree_t *self, llfree_slot *slot, uint
 LLF_NOINLINE llfree_err llf_claim_miss(const llfree_t *self, llfree_slot *slot, uint64_t claim, uint64_t frame)
 {
 	uint32_t mark = (uint32_t)llf_half_of(frame) + 1;
+	llf_count_event(LLF_EVENT_PUT_MISS);
 	if (llf_u32_load_relaxed(&slot->last_put) != mark)
 		llf_u32_store_relaxed(&slot->last_put, mark);
 	else if (put_adopt(self, slot, claim, frame))

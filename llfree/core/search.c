@@ -154,6 +154,7 @@ static bool tree_reserve(const search *s, uint64_t tree_idx, unsigned *free_fram
 bool llf_reserve_best(const llfree_t *self, llfree_slot *slot, uint32_t cpu, unsigned class_idx, unsigned order)
 {
 	unsigned need = 1u << order;
+	llf_count_event(LLF_EVENT_SEARCH);
 	search s = { self, { self->rule[class_idx], class_idx }, order, need, self->reserve_min_frames };
 	if (s.min_frames < need)
 		s.min_frames = need;
@@ -205,6 +206,7 @@ bool llf_sweep(const llfree_t *self, uint32_t cpu, unsigned class_idx, unsigned 
 	uint64_t first, end;
 	own_share(self, cpu, &first, &end);
 	*held_back = false;
+	llf_count_event(LLF_EVENT_SWEEP);
 	for (unsigned pass = 0; pass < sizeof(passes); pass++) {
 		for (uint64_t i = 0; i < self->n_trees; i++) {
 			uint64_t tree_idx = first + i < self->n_trees ? first + i : first + i - self->n_trees;
