@@ -15,7 +15,7 @@ enum { SCALE_OPS = 2000, LEAST_OPS = 128, SCALE_FRAMES_PER_CORE = 8 * 8192, CAS_
 
 /* The value of a variant is its place here. */
 static const struct scale_row {
-	uint16_t cores, per_slot, nodes, zones;
+	uint8_t cores, per_slot, nodes, zones;
 } scale_rows[] = { { 1, 1, 1, 1 },   { 2, 1, 1, 1 },  { 4, 1, 1, 1 },  { 8, 1, 1, 1 },
 		   { 16, 1, 1, 1 },  { 26, 1, 1, 1 }, { 64, 1, 1, 1 }, { 128, 1, 1, 1 },
 		   { 2, 2, 1, 1 },   { 8, 8, 1, 1 },  { 26, 2, 1, 1 }, { 26, 26, 1, 1 },
