@@ -4,6 +4,7 @@
  * request on its control socket. What comes from the other process is mapped by descriptor and checked first. */
 #define _GNU_SOURCE
 #include "rig/hv_rig.h"
+#include "memory/bus_guard.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +13,12 @@
 static bool apart(const hv_rig *self)
 {
 	return self->config.isolation == HV_ISOLATION_PROCESS;
+}
+
+/* In a signal handler. */
+static void memory_shrunk(void *host)
+{
+	hv_host_stop_vm(host, "the guest shrank its memory file");
 }
 
 /* Memory, region and ports of the other process, each of the size that was asked for. */
@@ -30,6 +37,12 @@ static hv_err parts_map(hv_rig *self)
 		return HV_ERR_GUEST;
 	self->memory = (hv_memory){ self->host_arena.memory, config->memory_bytes >> HV_HUGE_SHIFT,
 				    self->host_arena.memory_fd, config->backing };
+	if (seals < 0 || (seals & F_SEAL_SHRINK) == 0) {
+		hv_err guard_err =
+			hv_bus_guard_add(self->memory.base, config->memory_bytes, memory_shrunk, &self->host);
+		if (guard_err != HV_OK)
+			return guard_err;
+	}
 	hv_err ports_err = hv_ports_map(&self->ports, fds[HV_GUEST_FD_PORTS], config->n_vcpus);
 	self->ports_mapped = ports_err == HV_OK;
 	return ports_err;
@@ -76,6 +89,7 @@ void hv_rig_guest_destroy(hv_rig *self)
 		hv_ports_destroy(self->ports, self->config.vm.n_vcpus);
 	if (self->vm_up)
 		hv_vm_destroy(&self->vm);
+	hv_bus_guard_remove(self->memory.base);
 	self->vm_up = self->ports_mapped = false;
 }
 

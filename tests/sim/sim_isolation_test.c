@@ -395,6 +395,30 @@ static void killed_host_leaves_no_stopped_guest(void **state)
 	assert_int_equal(WEXITSTATUS(status), HV_GUEST_EXIT_HOST_GONE);
 }
 
+/* The file can't be sealed, and the guest's process has a descriptor of it: the same file as the host's. */
+static void guest_that_shrinks_its_memory_is_stopped_and_the_host_goes_on(void **state)
+{
+	(void)state;
+	static hv_rig rig;
+	char why[160];
+	if (!hv_backing_available(hv_backing_find("tmpfs-huge"), why, sizeof(why))) {
+		print_message("skipped: tmpfs-huge: %s\n", why);
+		return;
+	}
+	t_apart_open(&rig, "huge-manual", "tmpfs-huge", HUGE, 1, 0);
+	assert_int_equal(ftruncate(rig.memory.fd, 0), 0);
+	volatile const uint8_t *bytes = rig.memory.base;
+	unsigned sum = 0;
+	for (uint64_t at = 0; at < HUGE * MIB_2; at += HV_FRAME_BYTES)
+		sum += bytes[at];
+	assert_int_equal(sum, 0);
+	assert_true(hv_host_fault(&rig.host) != NULL);
+	hv_move moved = hv_monitor_do(&rig.monitor, HV_COMMAND_SHRINK, HUGE / 2 * MIB_2);
+	assert_true(moved.err == HV_ERR_GUEST || moved.err == HV_ERR_GONE);
+	hv_rig_destroy(&rig);
+	assert_int_equal(t_children(), 0);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
@@ -412,6 +436,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(killed_host_costs_a_guest_its_install_timeout),
 		cmocka_unit_test(killed_host_leaves_no_guest),
 		cmocka_unit_test(killed_host_leaves_no_stopped_guest),
+		cmocka_unit_test(guest_that_shrinks_its_memory_is_stopped_and_the_host_goes_on),
 	};
 	if (hv_guest_wanted(argc, argv))
 		return hv_guest_main();
