@@ -28,7 +28,8 @@ typedef struct scan_arg {
 } scan_arg;
 
 enum { SCAN_PRESENT = 1 << 3, SCAN_SWAPPED = 1 << 4, SCAN_ZERO_PAGE = 1 << 5, SCAN_HUGE = 1 << 6, SCAN_REGIONS = 512 };
-#define SCAN_IOCTL _IOWR('f', 16, scan_arg)
+#define PINNED_WAIT_NS UINT64_C(5000000000)
+#define SCAN_IOCTL     _IOWR('f', 16, scan_arg)
 _Static_assert(sizeof(scan_arg) == 96 && sizeof(scan_region) == 24, "layout of the kernel");
 
 enum { HUGE_WORDS = HV_HUGE_FRAMES / 64 };
@@ -165,6 +166,17 @@ uint64_t hv_pinned_bytes(void)
 		;
 	fclose(file);
 	return kib << 10;
+}
+
+bool hv_pinned_becomes(uint64_t wanted_bytes)
+{
+	uint64_t until_ns = hv_now_ns() + PINNED_WAIT_NS;
+	while (hv_pinned_bytes() != wanted_bytes) {
+		if (hv_now_ns() > until_ns)
+			return false;
+		hv_sleep_ns(1000000);
+	}
+	return true;
 }
 
 bool hv_residency_scan_known(void)

@@ -45,6 +45,9 @@ HV_MUST_CHECK hv_err hv_residency_bytes(const hv_residency *self, const hv_memor
 /** Bytes of this process that a device has pinned (VmPin). Pinned memory that was discarded looks gone to all of the
  *  above, and is not. */
 uint64_t hv_pinned_bytes(void);
+/** Wait until it is this much, five seconds at most: the kernel counts pins back a moment after it has told that a slot
+ *  has left, or a device has been closed. */
+HV_MUST_CHECK bool hv_pinned_becomes(uint64_t wanted_bytes);
 
 /** Does this kernel know PAGEMAP_SCAN? */
 bool hv_residency_scan_known(void);

@@ -123,7 +123,10 @@ void hv_rig_destroy(hv_rig *self)
 	hv_rig_guest_stop(self);
 	hv_install_service_stop(&self->service);
 	hv_channel_service_stop(&self->channel_service);
+	bool pinned = self->device.dma != NULL;
 	hv_rig_device_close(&self->device);
+	if (pinned)
+		(void)!hv_pinned_becomes(self->pinned_before); /* or the next rig would take these pins for its own */
 	hv_host_close(&self->host);
 	hv_residency_map_destroy(&self->before);
 	hv_residency_map_destroy(&self->after);

@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { UNPIN_TRIES = 100 };
-
 static hv_err device_unmap(void *context, const uint64_t *huge_idx, size_t n_huge)
 {
 	return hv_dma_unmap(context, huge_idx, n_huge);
@@ -60,17 +58,6 @@ void hv_rig_device_close(hv_rig_device *self)
 	memset(self, 0, sizeof(*self));
 }
 
-/* A slot is told to have left a moment before the kernel has counted its pins back. */
-static bool pinned_becomes(uint64_t wanted_bytes)
-{
-	for (unsigned tried = 0; tried < UNPIN_TRIES; tried++) {
-		if (hv_pinned_bytes() == wanted_bytes)
-			return true;
-		hv_sleep_ns(1000000);
-	}
-	return false;
-}
-
 /* By R, or, where the guest hands over memory itself, by the ledger. */
 static bool host_holds(const hv_host *host, uint64_t huge_idx)
 {
@@ -93,7 +80,7 @@ bool hv_rig_device_sound(const hv_rig_device *self, const hv_host *host, uint64_
 	if (n_wrong != 0)
 		snprintf(detail, detail_bytes, "%" PRIu64 " huge frames are mapped and should not be, or the reverse",
 			 n_wrong);
-	else if (!pinned_becomes(pinned_before + (n_mapped << HV_HUGE_SHIFT)))
+	else if (!hv_pinned_becomes(pinned_before + (n_mapped << HV_HUGE_SHIFT)))
 		snprintf(detail, detail_bytes, "%" PRIu64 " bytes are pinned, %" PRIu64 " huge frames mapped",
 			 hv_pinned_bytes() - pinned_before, n_mapped);
 	else
