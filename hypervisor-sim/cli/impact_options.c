@@ -8,7 +8,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { KEY_DURATION = 'd', KEY_QUANTUM = 0x4000, KEY_BUFFER, KEY_BURST };
+enum { KEY_DURATION = 'd', KEY_QUANTUM = 0x4000, KEY_BUFFER, KEY_BURST, KEY_FLOAT };
 enum { SHORT_DELAY_MS = 20, PERIOD_MS = 500, DURATION_MAX_S = 3600 };
 
 static const struct argp_option option_table[] = {
@@ -18,6 +18,8 @@ static const struct argp_option option_table[] = {
 	  0 },
 	{ "buffer", KEY_BUFFER, "SIZE", 0,
 	  "Memory that each vCPU works in (default: of stream 64M, of ftq 2M; less when the target is small)", 0 },
+	{ "float", KEY_FLOAT, NULL, 0,
+	  "Leave the vCPUs to the scheduler (default: each on a CPU of its own, where there are enough)", 0 },
 	{ "burst", KEY_BURST, "SIZE", 0,
 	  "Automatic techniques: what the guest allocates, writes and frees in each period (default: an eighth of the "
 	  "target)",
@@ -116,6 +118,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		if (options->buffer_bytes == 0)
 			argp_error(state, "--buffer is '%s'; allowed: a size above zero", text);
 		return 0;
+	case KEY_FLOAT:
+		options->floating = true;
+		return 0;
 	case KEY_BURST:
 		options->burst_bytes = size(state, "burst", text);
 		return 0;
@@ -158,6 +163,7 @@ hv_impact_config hv_impact_options_config(const hv_impact_options *options, cons
 		.burst_bytes = options->burst_bytes,
 		.window_ns = (uint64_t)(options->duration_s * 1e9),
 		.quantum_ns = options->quantum_ms * 1000000,
+		.floating = options->floating,
 		.interrupted = options->spec->interrupted,
 	};
 }
@@ -177,6 +183,7 @@ void hv_impact_parameters(cJSON *object, const hv_impact_options *options)
 	cJSON_AddNumberToObject(object, "buffer_bytes", (double)options->buffer_bytes);
 	cJSON_AddNumberToObject(object, "burst_bytes", (double)options->burst_bytes);
 	cJSON_AddNumberToObject(object, "vcpus", (double)common->vcpus);
+	cJSON_AddBoolToObject(object, "pinned", !options->floating);
 	cJSON_AddNumberToObject(object, "batch", (double)common->batch_huge);
 	cJSON_AddNumberToObject(object, "order", (double)common->fill_order);
 	cJSON_AddNumberToObject(object, "period_ms", (double)common->period_ms);

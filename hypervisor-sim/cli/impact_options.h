@@ -11,6 +11,7 @@ typedef struct hv_impact_options {
 	hv_options common;
 	const hv_impact_spec *spec;
 	double duration_s;
+	bool floating;
 	uint64_t quantum_ms;
 	uint64_t buffer_bytes, burst_bytes; /**< of each vCPU, 0 = the kernel's; of all, UINT64_MAX = by the target */
 } hv_impact_options;

@@ -2,9 +2,12 @@
  *
  * Impact of resizes on a guest; see impact.h. The thread that calls sleeps while a window runs, but for the commands
  * it gives to the monitor; tapes are cut into steps afterwards. */
+#define _GNU_SOURCE
 #include "rig/impact.h"
 
 #include <inttypes.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,9 +77,34 @@ static void buffers_check(hv_impact *self, hv_impact_task *task)
 	atomic_fetch_add_explicit(&task->vcpu->mismatches, wrong, memory_order_relaxed);
 }
 
+/* The CPU of this number among those that the process may use; -1: not enough for all. */
+static int cpu_of(const hv_impact_config *config, uint32_t vcpu_idx)
+{
+	cpu_set_t allowed;
+	if (config->floating || sched_getaffinity(0, sizeof(allowed), &allowed) != 0 ||
+	    config->rig.vm.n_vcpus > (uint32_t)CPU_COUNT(&allowed))
+		return -1;
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET((size_t)cpu, &allowed) && vcpu_idx-- == 0)
+			return cpu;
+	return -1;
+}
+
+/* Otherwise two vCPUs share one for a while after each wake-up of the host, and the scheduler is measured. */
+static void cpu_take(int cpu)
+{
+	cpu_set_t own;
+	if (cpu < 0)
+		return;
+	CPU_ZERO(&own);
+	CPU_SET((size_t)cpu, &own);
+	(void)pthread_setaffinity_np(pthread_self(), sizeof(own), &own);
+}
+
 static void program(void *context, hv_vcpu *vcpu)
 {
 	hv_impact *self = context;
+	cpu_take(self->tasks[vcpu->cpu_idx].cpu);
 	self->phase(self, &self->tasks[vcpu->cpu_idx]);
 }
 
@@ -107,8 +135,9 @@ hv_err hv_impact_open(hv_impact *self, const hv_impact_config *config, const cha
 	self->rig.vm.program = program;
 	self->rig.vm.program_context = self;
 	for (uint32_t idx = 0; err == HV_OK && idx < n_vcpus; idx++)
-		self->tasks[idx] =
-			(hv_impact_task){ .vcpu = &self->rig.vm.vcpus[idx], .quantum_ns = config->quantum_ns };
+		self->tasks[idx] = (hv_impact_task){ .vcpu = &self->rig.vm.vcpus[idx],
+						     .cpu = cpu_of(config, idx),
+						     .quantum_ns = config->quantum_ns };
 	if (err == HV_OK)
 		phase_do(self, buffers_get);
 	for (uint32_t idx = 0; err == HV_OK && idx < n_vcpus; idx++)

@@ -18,6 +18,7 @@
  *  an entry is locked for each access. */
 typedef struct hv_impact_task {
 	hv_vcpu *vcpu;
+	int cpu; /**< that it runs on; -1: the scheduler's choice */
 	size_t n_runs;
 	uint64_t quantum_ns;
 	uint64_t n_done; /**< iterations or units, since the buffers were filled; the kernel's own */
@@ -41,6 +42,7 @@ typedef struct hv_impact_config {
 	uint64_t burst_bytes;      /**< of all vCPUs, automatic techniques only */
 	uint64_t window_ns;        /**< a window is longer when its resizes are */
 	uint64_t quantum_ns;       /**< step of the series */
+	bool floating;             /**< vCPUs are left to the scheduler; else each has a CPU, where there are enough */
 	bool (*interrupted)(void); /**< asked between steps; NULL = never */
 } hv_impact_config;
 
