@@ -66,9 +66,15 @@ static void rings_look(hv_channel_service *self)
 	self->rings_open = true;
 }
 
+static void message_count(hv_channel_service *self)
+{
+	atomic_fetch_add_explicit(&self->host->counters.messages, 1, memory_order_relaxed);
+}
+
 static void element_serve(hv_channel_service *self, unsigned ring_idx, const hv_ring_element *element)
 {
 	uint32_t written_bytes = 0;
+	message_count(self);
 	hv_err err = self->element(self, ring_idx, element, &written_bytes);
 	if (err == HV_ERR_GUEST) {
 		hv_host_stop_vm(self->host, "the guest sent a request that makes no sense");
@@ -241,6 +247,7 @@ hv_err hv_channel_target(hv_channel_service *self, uint64_t target_bytes)
 	if (hv_host_fault(self->host) != NULL)
 		return hv_host_verdict(self->host);
 	uint32_t number = ++self->target_number;
+	message_count(self);
 	atomic_store_explicit(&self->target_bytes, target_bytes, memory_order_release);
 	atomic_store_explicit(&registers->target_bytes, target_bytes, memory_order_relaxed);
 	atomic_store_explicit(&registers->target_number, number, memory_order_release);

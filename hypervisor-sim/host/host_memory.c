@@ -7,6 +7,11 @@
 
 #include <stdatomic.h>
 
+static void time_count(hv_host *self, uint64_t begin_ns)
+{
+	atomic_fetch_add_explicit(&self->counters.memory_ns, hv_now_ns() - begin_ns, memory_order_relaxed);
+}
+
 void hv_host_set_device(hv_host *self, const hv_device *device)
 {
 	self->device = device;
@@ -31,7 +36,9 @@ hv_err hv_host_discard(hv_host *self, const uint64_t *huge_idx, size_t n_huge, b
 		}
 		return HV_ERR_DISCARD;
 	}
+	uint64_t begin_ns = hv_now_ns();
 	hv_err err = hv_discard(&self->discarder, &self->memory, huge_idx, n_huge, failed, &calls);
+	time_count(self, begin_ns);
 	atomic_fetch_add_explicit(&self->counters.discard_calls, calls, memory_order_relaxed);
 	for (size_t pos = 0; err == HV_ERR_DISCARD && pos < n_huge; pos++) {
 		if (failed[pos])
@@ -62,15 +69,18 @@ hv_err hv_host_discard_range(hv_host *self, uint64_t first_frame, uint64_t n_fra
 {
 	if (first_frame % HV_HUGE_FRAMES == 0 && n_frames % HV_HUGE_FRAMES == 0)
 		return discard_huge(self, first_frame / HV_HUGE_FRAMES, n_frames / HV_HUGE_FRAMES);
-	uint64_t calls = 0;
+	uint64_t calls = 0, begin_ns = hv_now_ns();
 	hv_err err = hv_discard_frames(&self->memory, first_frame, n_frames, &calls);
+	time_count(self, begin_ns);
 	atomic_fetch_add_explicit(&self->counters.discard_calls, calls, memory_order_relaxed);
 	return err;
 }
 
 hv_err hv_host_populate(hv_host *self, uint64_t huge_idx)
 {
+	uint64_t begin_ns = hv_now_ns();
 	hv_err err = hv_populate(hv_memory_huge(&self->memory, huge_idx), HV_HUGE_BYTES);
+	time_count(self, begin_ns);
 	if (err == HV_OK && self->device != NULL)
 		err = self->device->map(self->device->context, &huge_idx, 1);
 	if (err == HV_OK)

@@ -26,6 +26,7 @@ static uint32_t serve_once(hv_install_service *self)
 			continue;
 		}
 		self->answered[at] = sequence;
+		atomic_fetch_add_explicit(&self->host->counters.messages, 1, memory_order_relaxed);
 		hv_port_answer(&self->ports->ports[at], sequence, result == HV_INSTALL_DONE);
 	}
 	return n_open;

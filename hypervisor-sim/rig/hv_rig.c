@@ -199,6 +199,16 @@ uint64_t hv_rig_out_bytes(const hv_rig *self)
 	return by_r + (ledger ? hv_ledger_out_bytes(&self->host.channel->ledger) : 0);
 }
 
+hv_traffic hv_rig_traffic(const hv_rig *self)
+{
+	hv_traffic traffic = hv_traffic_of(&self->host);
+	const hv_driver *driver = self->vm_up ? self->vm.driver : NULL;
+	traffic.has_guest = self->vm_up;
+	if (driver != NULL && driver->running)
+		traffic.guest_ns = hv_thread_cpu_ns(driver->thread);
+	return traffic;
+}
+
 hv_proof hv_rig_take(hv_rig *self, uint64_t limit_bytes)
 {
 	hv_proof proof = { .look_err = HV_OK };

@@ -12,6 +12,7 @@
 #include "memory/residency.h"
 #include "rig/guest_process.h"
 #include "rig/rig_device.h"
+#include "rig/traffic.h"
 
 /** Where the guest runs: as threads beside its host, or in a process of its own. */
 typedef enum hv_isolation { HV_ISOLATION_THREAD, HV_ISOLATION_PROCESS } hv_isolation;
@@ -96,6 +97,9 @@ HV_MUST_CHECK bool hv_proof_holds(const hv_proof *proof, bool touched, char *det
 
 /** Bytes that the guest may not use now, or not without an install. */
 uint64_t hv_rig_out_bytes(const hv_rig *self);
+
+/** What the moves so far were made of; of the guest what its driver ran, when it is in this process. */
+hv_traffic hv_rig_traffic(const hv_rig *self);
 
 /** At rest: is the guest's allocator consistent (A2), and did every frame hold what its owner wrote (H1)? */
 HV_MUST_CHECK bool hv_rig_sound(hv_rig *self, char *detail, size_t detail_bytes);

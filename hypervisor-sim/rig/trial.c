@@ -3,35 +3,26 @@
  * Trials; see trial.h. */
 #define _GNU_SOURCE
 #include "rig/trial.h"
+#include "rig/traffic.h"
 
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #define POLL_NS UINT64_C(1000000)
-
-static uint64_t thread_cpu_ns(pthread_t thread)
-{
-	clockid_t clock;
-	struct timespec time;
-	if (pthread_getcpuclockid(thread, &clock) != 0 || clock_gettime(clock, &time) != 0)
-		return 0;
-	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
-}
 
 static uint64_t host_cpu_ns(const hv_trial *self)
 {
 	const hv_rig *rig = &self->rig;
-	return thread_cpu_ns(rig->monitor.thread) + thread_cpu_ns(rig->service.thread) +
-	       (rig->channel_service.running ? thread_cpu_ns(rig->channel_service.thread) : 0);
+	return hv_thread_cpu_ns(rig->monitor.thread) + hv_thread_cpu_ns(rig->service.thread) +
+	       (rig->channel_service.running ? hv_thread_cpu_ns(rig->channel_service.thread) : 0);
 }
 
 static uint64_t driver_cpu_ns(const hv_trial *self)
 {
 	const hv_driver *driver = self->rig.vm.driver;
-	return driver != NULL && driver->running ? thread_cpu_ns(driver->thread) : 0;
+	return driver != NULL && driver->running ? hv_thread_cpu_ns(driver->thread) : 0;
 }
 
 /* The agent in the guest, as the monitor's policy asks it. */

@@ -60,6 +60,8 @@ typedef struct inflate {
 	bool rig_up;
 	hv_samples samples[PHASE_COUNT];
 	uint64_t moved[PHASE_COUNT], freed[PHASE_COUNT];
+	hv_traffic before; /**< the move that runs */
+	hv_traffic_samples traffic[PHASE_COUNT];
 	verdict proof, sound;
 	hv_samples pinned;                       /**< bytes after each shrink of touched memory, with a device */
 	uint64_t huge_page_bytes, touched_bytes; /**< of the last look at touched memory */
@@ -87,6 +89,9 @@ static bool sample_add(inflate *self, phase at, uint64_t elapsed_ns, uint64_t mo
 	if (moved_bytes == 0)
 		return true; /* nothing moved, nothing to divide by: the proof has said so */
 	self->moved[at] += moved_bytes;
+	hv_traffic after = hv_rig_traffic(&self->rig);
+	if (hv_traffic_add(&self->traffic[at], &self->before, &after, moved_bytes) != HV_OK)
+		return false;
 	return hv_samples_add(&self->samples[at], (double)elapsed_ns * HV_HUGE_BYTES / (double)moved_bytes) == HV_OK;
 }
 
@@ -167,6 +172,7 @@ static bool shrink(inflate *self, phase at)
 	progress(self, at);
 	if (!guest_fine(self, hv_rig_begin(&self->rig, HV_JOB_WORK, 0)))
 		return false;
+	self->before = hv_rig_traffic(&self->rig);
 	hv_proof proof = hv_rig_take(&self->rig, self->target_bytes);
 	if (proof.move.err == HV_ERR_TIMEOUT && strcmp(self->policy->policy->name, "period") != 0)
 		return policy_idle(self, at);
@@ -206,6 +212,7 @@ static bool grow_touch(inflate *self, phase at)
 		return false;
 	progress(self, PHASE_GROW_TOUCH);
 	uint64_t evicted_bytes = self->technique->shared_state ? hv_rig_out_bytes(&self->rig) : self->taken_bytes;
+	self->before = hv_rig_traffic(&self->rig);
 	uint64_t begin_ns = hv_now_ns();
 	hv_move move = grow(self);
 	bool filled = guest_fine(self, hv_rig_fill_all(&self->rig));
@@ -220,6 +227,7 @@ static bool grow_touch(inflate *self, phase at)
 static bool grow_only(inflate *self)
 {
 	progress(self, PHASE_GROW);
+	self->before = hv_rig_traffic(&self->rig);
 	hv_move move = grow(self);
 	return move.err == HV_OK && sample_add(self, PHASE_GROW, move.elapsed_ns, move.bytes);
 }
@@ -246,7 +254,7 @@ static bool iterate(inflate *self)
 	return ok;
 }
 
-static void row_emit(const inflate *self, const char *name, const char *metric, const char *unit, phase at,
+static void row_emit(inflate *self, const char *name, const char *metric, const char *unit, phase at,
 		     const hv_samples *samples)
 {
 	char proof[120] = "", discard[80], note[80] = "", target[32];
@@ -290,10 +298,12 @@ static void row_emit(const inflate *self, const char *name, const char *metric, 
 		.note = note[0] != '\0' ? note : NULL,
 	};
 	hv_result_row(self->result, &row);
+	if (bytes)
+		hv_traffic_emit(&self->traffic[at], self->result, &row);
 }
 
 /* Median over median, as a row of its own: ratios carry over from machine to machine, nanoseconds do not. */
-static void ratio_emit(const inflate *self, const char *name, phase above, phase below)
+static void ratio_emit(inflate *self, const char *name, phase above, phase below)
 {
 	hv_samples ratio = { 0 };
 	if (self->samples[above].n_values == 0 || self->samples[below].n_values == 0)
