@@ -77,6 +77,8 @@ void bench_options_parse(bench_options *options, int argc, char **argv);
 /** Frames managed. */
 uint64_t bench_options_frames(const bench_options *options);
 uint64_t bench_machine_memory_bytes(void);
+/** Path of the trace that is replayed unless another one is named; it may not exist. */
+const char *bench_default_trace(void);
 bool bench_names_contain(const bench_names *names, const char *name);
 /** Print "llfree-bench: ..." and leave with BENCH_EXIT_USAGE. */
 __attribute__((noreturn, format(printf, 1, 2))) void bench_usage_error(const char *format, ...);

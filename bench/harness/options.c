@@ -338,7 +338,7 @@ static void check_trace(bench_options *options)
 	trace_info info;
 
 	if (!options->trace_path)
-		options->trace_path = BENCH_TRACE;
+		options->trace_path = bench_default_trace();
 	else if (!trace_inspect(options->trace_path, &info, why, sizeof(why)))
 		bench_usage_error("--trace %s: %s; allowed: a file of hvsim record", options->trace_path, why);
 }

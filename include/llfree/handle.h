@@ -10,13 +10,15 @@
 
 LLFREE_BEGIN_DECLS
 
+/** One thread's cache. Fields are private. */
 typedef struct llfree_handle {
-	const llfree_t *allocator;
-	uint64_t mask; /**< cached frames of the row */
-	uint64_t row;  /**< row of the region, UINT64_MAX = none */
-	uint64_t last_put_row;
-	uint32_t cpu, epoch;
-	uint8_t class_idx;
+	const llfree_t *allocator; /**< where frames come from */
+	uint64_t mask;             /**< cached frames of the row */
+	uint64_t row;              /**< row of the region, UINT64_MAX = none */
+	uint64_t last_put_row;     /**< a second put in a row into it makes it the row */
+	uint32_t cpu;              /**< slot to refill from */
+	uint32_t epoch;            /**< drain epoch as last seen */
+	uint8_t class_idx;         /**< of all its frames */
 } llfree_handle;
 
 /** Threads: a handle belongs to one thread at a time; different handles are independent. cpu selects the slot to refill

@@ -23,8 +23,8 @@ typedef bool (*llfree_install_fn)(void *context, uint64_t huge_idx);
 
 /** rule[request class][tree class] = LLFREE_NEVER, _MATCH, _STEAL or _DEMOTE; the diagonal must be LLFREE_MATCH. */
 typedef struct llfree_policy {
-	uint32_t classes; /**< 1..8 */
-	uint8_t rule[LLFREE_MAX_CLASSES][LLFREE_MAX_CLASSES];
+	uint32_t classes;                                     /**< 1..8 */
+	uint8_t rule[LLFREE_MAX_CLASSES][LLFREE_MAX_CLASSES]; /**< by class of the request, class of the tree */
 } llfree_policy;
 
 /** What a region is made for. Zero-initialise, then set frames and cpus. */
@@ -38,27 +38,35 @@ typedef struct llfree_config {
 
 /** One process's view of a region. Fields are private; copy the struct freely, it holds no state of its own. */
 typedef struct llfree {
-	llfree_header *header;
-	llfree_slot *slots;
-	llfree_tree_cell *trees;
-	llfree_child_cell *children;
-	llfree_row_cell *rows;
-	uint64_t frames, n_trees, n_children, n_rows;
-	uint32_t cpus, classes, reserve_min_frames, flags;
-	uint8_t rule[LLFREE_MAX_CLASSES][LLFREE_MAX_CLASSES];
-	llfree_install_fn install;
-	void *install_context;
+	llfree_header *header;                                /**< offset 0 of the region, the others behind it */
+	llfree_slot *slots;                                   /**< [cpu * classes + class] */
+	llfree_tree_cell *trees;                              /**< one per tree */
+	llfree_child_cell *children;                          /**< one per huge frame */
+	llfree_row_cell *rows;                                /**< one per 64 frames */
+	uint64_t frames;                                      /**< managed */
+	uint64_t n_trees;                                     /**< the last one may be partial */
+	uint64_t n_children;                                  /**< the last one may be partial */
+	uint64_t n_rows;                                      /**< eight per child */
+	uint32_t cpus;                                        /**< slots per class */
+	uint32_t classes;                                     /**< of the policy */
+	uint32_t reserve_min_frames;                          /**< as configured, or the default */
+	uint32_t flags;                                       /**< LLFREE_FLAG_* */
+	uint8_t rule[LLFREE_MAX_CLASSES][LLFREE_MAX_CLASSES]; /**< a copy of the header's */
+	llfree_install_fn install;                            /**< of this view; may be NULL */
+	void *install_context;                                /**< handed to it */
 } llfree_t;
 
 /** Who asks. cpu selects the slot: any number (it wraps), best the CPU that the thread runs on. */
 typedef struct llfree_request {
-	uint32_t cpu;
-	uint8_t order; /**< 0..LLFREE_MAX_ORDER: a run of 2^order frames, aligned to its length */
-	uint8_t class_idx;
+	uint32_t cpu;      /**< the slot, modulo the number of slots */
+	uint8_t order;     /**< 0..LLFREE_MAX_ORDER: a run of 2^order frames, aligned to its length */
+	uint8_t class_idx; /**< LLFREE_CLASS_*, or another one of the policy */
 } llfree_request;
 
+/** Version of the library, such as 0.1.0. */
 LLFREE_API const char *llfree_version(void);
-LLFREE_API const char *llfree_err_text(llfree_err err); /**< never NULL */
+/** Text of an error; never NULL. */
+LLFREE_API const char *llfree_err_text(llfree_err err);
 /** Huge frames per tree of this build. */
 LLFREE_API uint32_t llfree_tree_huge(void);
 /** fixed, movable, huge: fixed demotes movable and huge trees, movable steals from fixed and demotes huge, huge steals.
@@ -94,6 +102,7 @@ LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_recover(llfree_t *self, void *reg
 /** Drain all slots and set the clean flag. The region stays usable by other views, which clears nothing.
  *  Threads: any; the flag means something only when this was the last user. */
 LLFREE_API void llfree_close(llfree_t *self);
+/** Is the clean flag set: has llfree_close() been called since the last init or recover? */
 LLFREE_API bool llfree_was_clean(const llfree_t *self);
 
 /** Give this view its install function. Without one, evicted huge frames can't be handed out (LLFREE_ERR_INSTALL). */
@@ -131,8 +140,10 @@ LLFREE_API size_t llfree_put_batch(const llfree_t *self, llfree_request request,
 
 /** Give back what slots hold (reservation and claim), so that others can use it. Threads: any. */
 LLFREE_API void llfree_drain_slot(const llfree_t *self, uint32_t cpu, uint32_t class_idx);
+/** The same for all classes of a CPU. */
 LLFREE_API void llfree_drain_cpu(const llfree_t *self, uint32_t cpu);
-LLFREE_API void llfree_drain_all(const llfree_t *self); /**< also raises the epoch that handle owners poll */
+/** The same for all slots; also raises the epoch that handle owners poll. */
+LLFREE_API void llfree_drain_all(const llfree_t *self);
 
 /** Take a tree offline: from the return on, nothing is allocated from it, whatever is freed into it, until online.
  *  Frames in use stay in use and can be put. A get that began before may still end with a frame of it.
@@ -141,36 +152,49 @@ LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_tree_offline(const llfree_t *self
 /** The same for trees [first_tree, first_tree + n_trees), with one drain for all of them. */
 LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_trees_offline(const llfree_t *self, uint64_t first_tree,
 							     uint64_t n_trees);
+/** Let allocations find the tree again. @return LLFREE_OK (also when it was online); LLFREE_ERR_INVAL.  Threads: any.
+ */
 LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_tree_online(const llfree_t *self, uint64_t tree_idx);
 
 /* --- inspect ---------------------------------------------------------------------------------------------------- */
 
+/** Of one class. */
 typedef struct llfree_class_stats {
 	uint64_t trees;       /**< trees of this class */
 	uint64_t free_frames; /**< free frames in them, reserved ones included */
 } llfree_class_stats;
 
+/** Of the whole region. */
 typedef struct llfree_stats {
 	uint64_t frames; /**< managed */
-	uint64_t
-		free_frames; /**< exact: zero bits plus cached; fast: by the counters of trees and slots, plus cached */
-	uint64_t cached_frames; /**< of these, in claim words */
-	uint64_t huge_frames;   /**< whole huge frames managed */
-	uint64_t free_huge;     /**< huge frames that an order-9 get could take (offline trees included) */
-	uint64_t taken_huge;    /**< huge frames taken as one */
-	uint64_t evicted_huge;  /**< huge frames with E, free or taken */
-	uint64_t trees, free_trees, reserved_trees, offline_trees;
+	/** exact: zero bits plus cached; fast: by the counters of trees and slots, plus cached */
+	uint64_t free_frames;
+	uint64_t cached_frames;          /**< of these, in claim words */
+	uint64_t huge_frames;            /**< whole huge frames managed */
+	uint64_t free_huge;              /**< huge frames that an order-9 get could take (offline trees included) */
+	uint64_t taken_huge;             /**< huge frames taken as one */
+	uint64_t evicted_huge;           /**< huge frames with E, free or taken */
+	uint64_t trees;                  /**< all of them */
+	uint64_t free_trees;             /**< of these, without a frame taken */
+	uint64_t reserved_trees;         /**< of these, a slot's reservation lies in it */
+	uint64_t offline_trees;          /**< of these, nothing is allocated from it */
 	uint32_t fragmentation_permille; /**< free frames outside free huge frames, per 1000 free frames; exact only */
-	llfree_class_stats classes[LLFREE_MAX_CLASSES];
+	llfree_class_stats classes[LLFREE_MAX_CLASSES]; /**< by class */
 } llfree_stats;
 
+/** Of one tree. */
 typedef struct llfree_tree_stats {
-	uint64_t free_frames; /**< tree and reservation counter */
-	uint32_t class_idx;
-	uint32_t free_huge, taken_huge, evicted_huge, children;
-	bool reserved, offline;
+	uint64_t free_frames;  /**< tree and reservation counter */
+	uint32_t class_idx;    /**< of the tree */
+	uint32_t free_huge;    /**< as in llfree_stats */
+	uint32_t taken_huge;   /**< as in llfree_stats */
+	uint32_t evicted_huge; /**< as in llfree_stats */
+	uint32_t children;     /**< huge frames, a partial one included */
+	bool reserved;         /**< a slot's reservation lies in it */
+	bool offline;          /**< nothing is allocated from it */
 } llfree_tree_stats;
 
+/** Of one huge frame. */
 typedef struct llfree_huge_state {
 	uint32_t free_frames; /**< 0..512 */
 	bool taken_huge;      /**< taken as one: by a guest or by a hard reclaim */
@@ -183,8 +207,10 @@ typedef struct llfree_huge_state {
 LLFREE_API void llfree_stats_fast(const llfree_t *self, llfree_stats *stats);
 /** Walks the bitfields. Threads: any; exact at rest. */
 LLFREE_API void llfree_stats_exact(const llfree_t *self, llfree_stats *stats);
+/** Of one tree. Threads: any; exact at rest. @return LLFREE_OK; LLFREE_ERR_INVAL no such tree */
 LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_stats_tree(const llfree_t *self, uint64_t tree_idx,
 							  llfree_tree_stats *stats);
+/** Of one huge frame. Threads: any; a snapshot. @return LLFREE_OK; LLFREE_ERR_INVAL no such huge frame */
 LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_huge_state_of(const llfree_t *self, uint64_t huge_idx,
 							     llfree_huge_state *state);
 /** Is this frame free (cached frames included)? Threads: any; a snapshot. false when out of range. */
@@ -200,7 +226,8 @@ typedef struct llfree_audit_report {
 	uint64_t tail_open;    /**< frames beyond the end that look free */
 	uint64_t word_invalid; /**< reserved bits set, counts beyond capacity, class unknown */
 	uint64_t first_bad;    /**< index of the first child (or tree, slot) found wrong; UINT64_MAX = none */
-	uint64_t free_frames, cached_frames;
+	uint64_t free_frames;  /**< found on the way, as in llfree_stats_exact() */
+	uint64_t cached_frames; /**< of these, in claim words */
 } llfree_audit_report;
 
 /** Check everything against everything. At rest only: beside running operations it reports what is in flight.

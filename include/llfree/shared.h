@@ -17,20 +17,25 @@ enum {
 	LLFREE_HALF_FRAMES = 32
 };
 
+/** 64 frames; bit set = frame taken. */
 typedef struct llfree_row_cell {
-	uint64_t word_;
-} llfree_row_cell; /**< 64 frames; bit set = frame taken */
+	uint64_t word_; /**< by the helpers only */
+} llfree_row_cell;
+/** One huge frame. */
 typedef struct llfree_child_cell {
-	uint16_t word_;
-} llfree_child_cell; /**< one huge frame */
+	uint16_t word_; /**< by the helpers only */
+} llfree_child_cell;
+/** LLFREE_TREE_HUGE huge frames. */
 typedef struct llfree_tree_cell {
-	uint32_t word_;
-} llfree_tree_cell; /**< LLFREE_TREE_HUGE huge frames */
+	uint32_t word_; /**< by the helpers only */
+} llfree_tree_cell;
+/** Another word of 32 bits. */
 typedef struct llfree_u32_cell {
-	uint32_t word_;
+	uint32_t word_; /**< by the helpers only */
 } llfree_u32_cell;
+/** Another word of 64 bits. */
 typedef struct llfree_u64_cell {
-	uint64_t word_;
+	uint64_t word_; /**< by the helpers only */
 } llfree_u64_cell;
 
 /** Child word: free frames 0..512 that nobody holds, and two marks. */
@@ -57,14 +62,14 @@ enum { LLFREE_RES_ROW_SHIFT = 16, LLFREE_RES_ROW_BITS = 26, LLFREE_RES_PRESENT_S
 /** Claim word: [mask:32][half row:24][generation:8]. Bit i of the mask = frame 32 * half row + i is taken in the
  *  bitfield, counted nowhere, and free for the next get of this slot. half row LLFREE_CLAIM_NONE = no claim. */
 enum { LLFREE_CLAIM_HALF_SHIFT = 32, LLFREE_CLAIM_HALF_BITS = 24, LLFREE_CLAIM_GEN_SHIFT = 56 };
-#define LLFREE_CLAIM_NONE UINT64_C(0xffffff)
+#define LLFREE_CLAIM_NONE UINT64_C(0xffffff) /**< no half row */
 
 /** One per (CPU, class): slots[cpu * classes + class]. A cache line of its own. */
 typedef struct llfree_slot {
-	llfree_u64_cell reservation;
-	llfree_u64_cell claim;
-	llfree_u32_cell last_put; /**< half row of the last put that missed the claim, plus one; a hint */
-	uint32_t unused_[11];
+	llfree_u64_cell reservation; /**< LLFREE_RES_* */
+	llfree_u64_cell claim;       /**< LLFREE_CLAIM_* */
+	llfree_u32_cell last_put;    /**< half row of the last put that missed the claim, plus one; a hint */
+	uint32_t unused_[11];        /**< fills the cache line */
 } llfree_slot;
 
 enum { LLFREE_FLAG_EXACT = 1u << 0 }; /**< no claim words */

@@ -59,6 +59,7 @@ enum {
 	X(LLFREE_ERR_CORRUPT, "the region contradicts itself")                                     \
 	X(LLFREE_ERR_SYSTEM, "a system call failed; errno says why")
 
+/** What functions return; names and texts in LLFREE_ERRORS. */
 typedef enum llfree_err {
 #define LLFREE_ERR_ENUM(name, text) name,
 	LLFREE_ERRORS(LLFREE_ERR_ENUM)

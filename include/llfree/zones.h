@@ -36,6 +36,7 @@ typedef enum llfree_slot_layout {
 	LLFREE_SLOT_LAYOUTS
 } llfree_slot_layout;
 
+/** All zones of a program. */
 typedef struct llfree_zones llfree_zones;
 
 /** Where to look at the machine. Zero-initialise: this machine (hwloc's own variables HWLOC_SYNTHETIC, HWLOC_XMLFILE
@@ -52,22 +53,24 @@ typedef struct llfree_zone_config {
 	bool strict_binding; /**< memory of no other node, even if this one has none left (a touch may then meet the OOM
 				killer); default: of this node as long as it has some */
 	bool must_bind;      /**< fail if the memory can't be bound; default: go on, llfree_zone_info says so */
-	llfree_arena_config arena;
+	llfree_arena_config arena; /**< memory_bytes at least */
 } llfree_zone_config;
 
+/** What a zone is like. */
 typedef struct llfree_zone_info {
-	uint32_t zone_id, node;
+	uint32_t zone_id;          /**< of llfree_zones_add() */
+	uint32_t node;             /**< its place */
 	llfree_slot_layout layout; /**< as chosen */
 	uint32_t slots;            /**< per class; with more nodes than one the upper half serves the other nodes */
-	uint64_t frames;
-	bool online; /**< gets come here */
-	bool bound;  /**< the kernel accepted the binding of memory and metadata to the node */
-	int bind_errno;
+	uint64_t frames;           /**< managed */
+	bool online;               /**< gets come here */
+	bool bound;                /**< the kernel accepted the binding of memory and metadata to the node */
+	int bind_errno;            /**< why not */
 } llfree_zone_info;
 
 /** Nodes, by number; a zero-initialised one is empty. */
 typedef struct llfree_node_set {
-	uint64_t bits[LLFREE_NODES_MAX / 64];
+	uint64_t bits[LLFREE_NODES_MAX / 64]; /**< node n: bit n % 64 of word n / 64 */
 } llfree_node_set;
 
 /** Where a get may take from. Zero-initialised: as llfree_zones_get(). */
@@ -111,6 +114,7 @@ LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_zones_remove(llfree_zones *zones,
  *  @return as remove, never LLFREE_ERR_STATE */
 LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_zones_offline(llfree_zones *zones, uint32_t zone_id,
 							     uint64_t *owned_frames);
+/** Let gets find the zone again. @return LLFREE_OK; LLFREE_ERR_INVAL (no such zone); LLFREE_ERR_SYSTEM (errno) */
 LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_zones_online(llfree_zones *zones, uint32_t zone_id);
 
 /* --- frames ----------------------------------------------------------------------------------------------------- */
@@ -133,15 +137,17 @@ LLFREE_API void *llfree_zones_address(const llfree_zones *zones, uint64_t frame)
  *  @return LLFREE_OK; LLFREE_ERR_INVAL: in no zone */
 LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_zones_frame(const llfree_zones *zones, const void *address,
 							   uint64_t *frame);
-/** Parts of a handle. */
+/** The zone of a frame: its zone_id. */
 static inline uint32_t llfree_zone_of(uint64_t frame)
 {
 	return (uint32_t)(frame >> LLFREE_ZONE_FRAME_BITS);
 }
+/** The number of a frame in its zone's arena. */
 static inline uint64_t llfree_zone_frame_of(uint64_t frame)
 {
 	return frame & UINT32_MAX;
 }
+/** Add a node below LLFREE_NODES_MAX to a set. */
 static inline void llfree_node_set_add(llfree_node_set *set, uint32_t node)
 {
 	set->bits[node % LLFREE_NODES_MAX / 64] |= UINT64_C(1) << node % 64;
@@ -149,21 +155,28 @@ static inline void llfree_node_set_add(llfree_node_set *set, uint32_t node)
 
 /* --- inspect ---------------------------------------------------------------------------------------------------- */
 
+/** Of one node. */
 typedef struct llfree_node_stats {
-	uint32_t os_index; /**< the kernel's number of the node */
-	uint32_t cpus, zones, offline_zones;
-	uint64_t memory_bytes; /**< of the node, by hwloc; 0 = unknown */
-	uint64_t frames, free_frames, cached_frames,
-		free_huge; /**< of its zones; offline ones are counted in frames only */
-	uint64_t bound_frames;
-	uint64_t foreign; /**< gets meant for this node that another one served */
-	uint64_t missed;  /**< gets meant for another node that this one served */
-	uint64_t failed;  /**< gets meant for this node that nobody served */
+	uint32_t os_index;      /**< the kernel's number of the node */
+	uint32_t cpus;          /**< of the node */
+	uint32_t zones;         /**< on it, offline ones included */
+	uint32_t offline_zones; /**< of these, not asked by gets */
+	uint64_t memory_bytes;  /**< of the node, by hwloc; 0 = unknown */
+	uint64_t frames;        /**< of all its zones */
+	uint64_t free_frames;   /**< of its zones that are online, as in llfree_stats_fast() */
+	uint64_t cached_frames; /**< of these, in claim words */
+	uint64_t free_huge;     /**< huge frames free, of its zones that are online */
+	uint64_t bound_frames;  /**< of frames, those whose binding the kernel accepted */
+	uint64_t foreign;       /**< gets meant for this node that another one served */
+	uint64_t missed;        /**< gets meant for another node that this one served */
+	uint64_t failed;        /**< gets meant for this node that nobody served */
 } llfree_node_stats;
 
+/** Nodes of the topology. */
 LLFREE_API uint32_t llfree_zones_nodes(const llfree_zones *zones);
 /** CPU numbers that the topology knows; others wrap. */
 LLFREE_API uint32_t llfree_zones_cpus(const llfree_zones *zones);
+/** The node of a CPU, whose number wraps. */
 LLFREE_API uint32_t llfree_zones_node_of_cpu(const llfree_zones *zones, uint32_t cpu);
 /** By the firmware's table (10 = local), or where there is none by the levels of the topology between the nodes; 0: no
  *  such node. */
@@ -173,6 +186,7 @@ LLFREE_API uint32_t llfree_zones_nearest(const llfree_zones *zones, uint32_t fro
 /** Counters only (llfree_stats_fast); exact at rest. @return LLFREE_OK; LLFREE_ERR_INVAL */
 LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_zones_node_stats(const llfree_zones *zones, uint32_t node,
 								llfree_node_stats *stats);
+/** What a zone is like. @return LLFREE_OK; LLFREE_ERR_INVAL (no such zone) */
 LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_zones_info(const llfree_zones *zones, uint32_t zone_id,
 							  llfree_zone_info *info);
 /** Ids of the zones that are there, ascending by place. @return how many there are, also beyond max_zones */
