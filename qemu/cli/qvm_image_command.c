@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * image: makes the guest's kernel and initramfs, or finds them in the cache. */
+#define _GNU_SOURCE
+#include "cli/hv_options.h"
+#include "cli/qvm_commands.h"
+#include "image/qvm_image.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+enum { KEY_KERNEL = 'k', KEY_MODULES = 'm', KEY_HEADERS = 'h' + 0x100, KEY_OVERLAY, KEY_OUTPUT = 'o', KEY_QUIET = 'q' };
+
+static const struct argp_option option_table[] = {
+	{ "kernel", KEY_KERNEL, "FILE", 0, "Kernel, instead of Debian's; needs --modules", 0 },
+	{ "modules", KEY_MODULES, "FOLDER", 0, "lib/modules/RELEASE of that kernel", 0 },
+	{ "headers", KEY_HEADERS, "FOLDER", 0, "Its headers, to build the guest driver against", 0 },
+	{ "overlay", KEY_OVERLAY, "FOLDER", 0, "Add these files to the initramfs", 0 },
+	{ "output", KEY_OUTPUT, "FOLDER", 0, "Copy the image here; the folder must not exist", 0 },
+	{ "quiet", KEY_QUIET, NULL, 0, "Say nothing while it is made", 0 },
+	{ 0 }
+};
+
+typedef struct image_options {
+	qvm_image_wish wish;
+	const char *output;
+} image_options;
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+	image_options *options = state->input;
+	switch (key) {
+	case KEY_KERNEL:
+		options->wish.kernel = text;
+		return 0;
+	case KEY_MODULES:
+		options->wish.modules = text;
+		return 0;
+	case KEY_HEADERS:
+		options->wish.headers = text;
+		return 0;
+	case KEY_OVERLAY:
+		options->wish.overlay = text;
+		return 0;
+	case KEY_OUTPUT:
+		options->output = text;
+		return 0;
+	case KEY_QUIET:
+		options->wish.verbose = false;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "'%s' is not an option; see --help", text);
+		return EINVAL;
+	case ARGP_KEY_END:
+		if ((options->wish.kernel == NULL) != (options->wish.modules == NULL))
+			argp_error(state, "--kernel and --modules belong together");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+int qvm_image_command(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.options = option_table,
+		.parser = parse,
+		.doc = "Make the image of a guest: Debian's kernel, fetched with apt and never installed, the guest "
+		       "driver "
+		       "built against its headers, the guest program, an initramfs. Cached by content in "
+		       "${XDG_CACHE_HOME:-~/.cache}/llfree-qemu; LLFREE_QEMU_CACHE names another folder."
+	};
+	image_options options = { .wish = { .verbose = true } };
+	qvm_image image;
+	if (argp_parse(&argp, argc, argv, 0, NULL, &options) != 0)
+		return HV_EXIT_USAGE;
+	if (qvm_image_get(&image, &options.wish) != HV_OK)
+		return HV_EXIT_CHECK;
+	if (options.output != NULL && qvm_image_copy(&image, options.output) != HV_OK)
+		return HV_EXIT_CHECK;
+	printf("folder   %s\nkernel   %s (%s)\ninitrd   %s\nguest    %s, %s\n",
+	       options.output != NULL ? options.output : image.folder, image.kernel, image.release, image.initrd,
+	       image.program ? "with llfree-guest" : "without llfree-guest",
+	       image.driver ? "with llfree_guest.ko" : "without llfree_guest.ko");
+	return 0;
+}

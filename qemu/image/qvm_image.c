@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Images by qemu/image/make-image, whose last line names the folder; see qvm_image.h. */
+#define _GNU_SOURCE
+#include "image/qvm_image.h"
+#include "vm/qvm_program.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAKE_NS UINT64_C(1800000000000)
+
+enum { OUTPUT_BYTES = 16384 };
+
+/* A file of ours: in the source tree when this is run from the build, else where it was installed. */
+static void own_path(char *path, size_t bytes, const char *name)
+{
+	snprintf(path, bytes, "%s/%s", QVM_SOURCE_DIR, name);
+	if (access(path, R_OK) != 0)
+		snprintf(path, bytes, "%s/%s", QVM_INSTALL_DIR, name);
+}
+
+static void option_add(qvm_args *args, const char *option, const char *value)
+{
+	if (value == NULL)
+		return;
+	qvm_args_add(args, "%s", option);
+	qvm_args_add(args, "%s", value);
+}
+
+static bool exists(const char *folder, const char *name)
+{
+	char path[QVM_PATH_BYTES + 64];
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	return access(path, R_OK) == 0;
+}
+
+static hv_err image_open(qvm_image *self, const char *folder)
+{
+	char path[QVM_PATH_BYTES + 64];
+	*self = (qvm_image){ 0 };
+	if (strlen(folder) + 32 >= QVM_PATH_BYTES || !exists(folder, "vmlinuz") || !exists(folder, "initramfs")) {
+		fprintf(stderr, "llfree-qemu: %s is no image: it lacks vmlinuz or initramfs\n", folder);
+		return HV_ERR_UNAVAILABLE;
+	}
+	snprintf(self->folder, sizeof(self->folder), "%.900s", folder);
+	snprintf(self->kernel, sizeof(self->kernel), "%.900s/vmlinuz", folder);
+	snprintf(self->initrd, sizeof(self->initrd), "%.900s/initramfs", folder);
+	snprintf(path, sizeof(path), "%.900s/release", folder);
+	if (!hv_read_line(path, self->release, sizeof(self->release)))
+		snprintf(self->release, sizeof(self->release), "unknown");
+	self->driver = exists(folder, "with-driver");
+	self->program = exists(folder, "with-program");
+	return HV_OK;
+}
+
+/* The guest program and the driver's sources: of the build, else as installed. */
+static void parts_add(qvm_args *args)
+{
+	char path[QVM_PATH_BYTES];
+	snprintf(path, sizeof(path), "%s/guest/llfree-guest", QVM_BUILD_DIR);
+	if (access(path, X_OK) != 0)
+		own_path(path, sizeof(path), "llfree-guest");
+	if (access(path, X_OK) == 0)
+		option_add(args, "--program", path);
+	own_path(path, sizeof(path), "guest-driver/build-module");
+	if (access(path, X_OK) == 0)
+		option_add(args, "--driver", path);
+}
+
+static const char *last_line(char *text)
+{
+	size_t chars = strlen(text);
+	while (chars > 0 && text[chars - 1] == '\n')
+		text[--chars] = '\0';
+	const char *before = strrchr(text, '\n');
+	return before != NULL ? before + 1 : text;
+}
+
+hv_err qvm_image_get(qvm_image *self, const qvm_image_wish *wish)
+{
+	char script[QVM_PATH_BYTES], *text = malloc(OUTPUT_BYTES);
+	qvm_args args = { 0 };
+	hv_err err = HV_ERR_UNAVAILABLE;
+	if (wish->image != NULL) {
+		free(text);
+		return image_open(self, wish->image);
+	}
+	own_path(script, sizeof(script), "image/make-image");
+	qvm_args_add(&args, "%s", script);
+	parts_add(&args);
+	option_add(&args, "--kernel", wish->kernel);
+	option_add(&args, "--modules", wish->modules);
+	option_add(&args, "--headers", wish->headers);
+	option_add(&args, "--overlay", wish->overlay);
+	int progress_fd = wish->verbose ? fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10) : -1;
+	if (progress_fd >= 0)
+		qvm_args_add(&args, "--progress=%d", qvm_args_fd(&args, progress_fd));
+	int code = text != NULL ? qvm_program_read(&args, text, OUTPUT_BYTES, MAKE_NS) : -1;
+	if (progress_fd >= 0)
+		close(progress_fd);
+	if (code == 0) {
+		err = image_open(self, last_line(text));
+	} else {
+		fprintf(stderr, "llfree-qemu: no image: %s\n",
+			code > 0          ? text
+			: errno == ENOENT ? "make-image is missing"
+					  : strerror(errno));
+	}
+	free(text);
+	qvm_args_clear(&args);
+	return err;
+}
+
+hv_err qvm_image_copy(const qvm_image *self, const char *folder)
+{
+	char text[1024];
+	qvm_args args = { 0 };
+	if (access(folder, F_OK) == 0) {
+		fprintf(stderr, "llfree-qemu: --output %s exists already; name another folder\n", folder);
+		return HV_ERR_EXISTS;
+	}
+	qvm_args_add(&args, "cp");
+	qvm_args_add(&args, "-rL");
+	qvm_args_add(&args, "--");
+	qvm_args_add(&args, "%s", self->folder);
+	qvm_args_add(&args, "%s", folder);
+	int code = qvm_program_read(&args, text, sizeof(text), MAKE_NS);
+	if (code != 0)
+		fprintf(stderr, "llfree-qemu: --output %s: %s\n", folder, text);
+	qvm_args_clear(&args);
+	return code == 0 ? HV_OK : HV_ERR_SYSTEM;
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A VM with a technique; see qvm_rig.h. */
+#define _GNU_SOURCE
+#include "techniques/qvm_technique.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { FRAMES_RAM_MIB = 512 /* of a guest whose resized memory is a device's */ };
+
+static const char *rig_name(const qvm_rig *self)
+{
+	return self->config.name != NULL ? self->config.name : self->technique->technique->name;
+}
+
+/* RESULT.json -> RESULT-NAME.console; a number is added when that exists. NULL without results. */
+static char *console_path(const qvm_rig *self)
+{
+	const char *json = self->options->json;
+	char *path = NULL;
+	if (json == NULL)
+		return NULL;
+	size_t chars = strlen(json);
+	if (chars > 5 && strcmp(json + chars - 5, ".json") == 0)
+		chars -= 5;
+	for (unsigned number = 1; number < 10000; number++) {
+		char count[16] = "";
+		if (number > 1)
+			snprintf(count, sizeof(count), "-%u", number);
+		if (asprintf(&path, "%.*s-%s%s.console", (int)chars, json, rig_name(self), count) < 0)
+			return NULL;
+		if (access(path, F_OK) != 0)
+			return path;
+		free(path);
+	}
+	return NULL;
+}
+
+static hv_err vm_prepare(qvm_rig *self)
+{
+	const qvm_options *options = self->options;
+	char *append = NULL, *console = console_path(self);
+	uint64_t usual_bytes =
+		self->technique->device_frames ? (uint64_t)FRAMES_RAM_MIB << 20 : self->config.memory_bytes;
+	if (asprintf(&append, "%s %s", options->append != NULL ? options->append : "",
+		     self->config.append != NULL ? self->config.append : "") < 0)
+		append = NULL;
+	qvm_vm_config config = {
+		.name = rig_name(self),
+		.qemu = options->qemu,
+		.append = append,
+		.backing = options->backing,
+		.vfio = options->vfio,
+		.console = console,
+		.image = &self->image,
+		.accel = options->accel,
+		.cpus = (unsigned)options->cpus,
+		.ram_bytes = self->config.ram_bytes != 0 ? self->config.ram_bytes : usual_bytes,
+		.bare_memory = self->config.bare_memory,
+	};
+	if (self->technique->configure != NULL)
+		self->technique->configure(self, &config);
+	hv_err err = qvm_vm_prepare(&self->vm, &config);
+	self->vm.config.append = self->vm.config.console = NULL; /* used */
+	if (err != HV_OK)
+		snprintf(self->why, sizeof(self->why), "%s", self->vm.why);
+	free(append);
+	free(console);
+	return err;
+}
+
+static hv_err prepare(qvm_rig *self)
+{
+	const qvm_technique *technique = self->technique;
+	if (self->options->vfio != NULL && !technique->vfio) {
+		snprintf(self->why, sizeof(self->why), "no device can be passed through beside it (docs/caveats.md)");
+		return HV_ERR_UNAVAILABLE;
+	}
+	if (technique->device != NULL && !qvm_device_known(self->options->qemu, technique->device)) {
+		snprintf(self->why, sizeof(self->why), "this QEMU has no %s", technique->device);
+		return HV_ERR_UNAVAILABLE;
+	}
+	qvm_image_wish wish = self->options->image;
+	if (self->config.overlay != NULL)
+		wish.overlay = self->config.overlay;
+	hv_err err = qvm_image_get(&self->image, &wish);
+	if (err != HV_OK) {
+		snprintf(self->why, sizeof(self->why), "no image of a guest");
+		return err;
+	}
+	err = vm_prepare(self);
+	if (err != HV_OK)
+		return err;
+	if (self->vm.ram.fd >= 0)
+		qvm_rig_file(self, self->vm.ram.fd);
+	if (technique->prepare != NULL)
+		err = technique->prepare(self);
+	if (err == HV_OK && self->config.prepare != NULL)
+		err = self->config.prepare(self);
+	return err;
+}
+
+hv_err qvm_rig_start(qvm_rig *self, const qvm_options *options, const qvm_rig_config *config)
+{
+	*self = (qvm_rig){ .config = *config, .options = options, .technique = config->technique };
+	if (self->config.memory_bytes == 0)
+		self->config.memory_bytes = options->memory_bytes;
+	/* until attach() makes it another: memory by size, with nothing that is shared */
+	self->host.memory = (hv_memory){ .huge_count = self->config.memory_bytes >> HV_HUGE_SHIFT, .fd = -1 };
+	hv_err err = prepare(self);
+	if (err != HV_OK)
+		return err;
+	err = qvm_vm_start(&self->vm);
+	if (err != HV_OK) {
+		snprintf(self->why, sizeof(self->why), "%s", self->vm.why);
+		return err;
+	}
+	if (self->technique->attach != NULL)
+		err = self->technique->attach(self);
+	if (err == HV_OK)
+		err = hv_monitor_start(&self->monitor, &self->host, self->technique->technique, config->policy,
+				       config->period_ns, config->policy_setup);
+	self->monitor_on = err == HV_OK;
+	return err;
+}
+
+void qvm_rig_stop(qvm_rig *self)
+{
+	if (self->technique == NULL)
+		return;
+	if (self->technique->leave != NULL)
+		self->technique->leave(self);
+	if (self->monitor_on)
+		hv_monitor_stop(&self->monitor);
+	self->monitor_on = false;
+	qvm_vm_stop(&self->vm);
+	if (self->technique->detach != NULL)
+		self->technique->detach(self);
+	qvm_vm_close(&self->vm);
+	self->technique = NULL;
+}
+
+void qvm_rig_file(qvm_rig *self, int fd)
+{
+	if (self->n_files < QVM_RIG_FILES_MAX)
+		self->files[self->n_files++] = fd;
+}
+
+uint64_t qvm_rig_resident(const qvm_rig *self)
+{
+	uint64_t bytes = 0;
+	for (size_t at = 0; at < self->n_files; at++)
+		bytes += qvm_file_resident(self->files[at]);
+	return bytes;
+}
+
+const char *qvm_rig_backing(const qvm_rig *self)
+{
+	return self->vm.ram.backing != NULL ? self->vm.ram.backing : "memfd";
+}
