@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Warnings, sanitizers, coverage: one interface target that everything of this project links privately.
 add_library(llfree_options INTERFACE)
-target_compile_options(llfree_options INTERFACE -Wall -Wextra -Werror
+target_compile_options(llfree_options INTERFACE -Wall -Wextra $<$<BOOL:${LLFREE_WERROR}>:-Werror>
 	$<$<COMPILE_LANGUAGE:C>:-Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes>)
 if(LLFREE_SANITIZE)
 	target_compile_options(llfree_options INTERFACE -fsanitize=${LLFREE_SANITIZE} -fno-omit-frame-pointer

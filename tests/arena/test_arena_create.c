@@ -249,7 +249,7 @@ static void failed_create_leaves_nothing_behind(void **state)
 		assert_int_equal(error, EMFILE);
 		assert_string_equal(arena.failed_call, "memfd_create (region)");
 		assert_int_equal(fcntl(fd + 1, F_GETFD), -1);
-		assert_int_equal(t_mappings_named("llfree-"), 0);
+		assert_int_equal(t_mappings_named("memfd:llfree-"), 0);
 	}
 	assert_int_not_equal(access(new_path, F_OK), 0);
 	assert_int_equal(stat(old_path, &file), 0);
@@ -266,11 +266,11 @@ static void destroy_unmaps_and_closes_everything(void **state)
 
 	(void)state;
 	create(&arena, &config);
-	assert_int_equal(t_mappings_named("llfree-memory"), 1);
-	assert_int_equal(t_mappings_named("llfree-region"), 1);
+	assert_int_equal(t_mappings_named("memfd:llfree-memory"), 1);
+	assert_int_equal(t_mappings_named("memfd:llfree-region"), 1);
 	assert_int_equal(t_open_descriptors(), descriptors + 2);
 	llfree_arena_destroy(&arena);
-	assert_int_equal(t_mappings_named("llfree-"), 0);
+	assert_int_equal(t_mappings_named("memfd:llfree-"), 0);
 	assert_int_equal(t_open_descriptors(), descriptors);
 	llfree_arena_destroy(&arena); /* twice is harmless */
 }
