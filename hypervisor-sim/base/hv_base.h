@@ -20,6 +20,7 @@
 	X(HV_ERR_GUEST, "the guest wrote nonsense into the shared state and was stopped") \
 	X(HV_ERR_GONE, "the guest is gone")                                               \
 	X(HV_ERR_TIMEOUT, "the guest did not answer in time")                             \
+	X(HV_ERR_REFUSED, "the guest or QEMU refused")                                    \
 	X(HV_ERR_LIBRARY, "the allocator refused the memory or its region")
 
 typedef enum hv_err {
