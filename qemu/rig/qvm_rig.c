@@ -2,12 +2,15 @@
  *
  * A VM with a technique; see qvm_rig.h. */
 #define _GNU_SOURCE
+#include "scenario/qvm_scenario.h"
 #include "techniques/qvm_technique.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define ASK_NS UINT64_C(60000000000)
 
 enum { FRAMES_RAM_MIB = 512 /* of a guest whose resized memory is a device's */ };
 
@@ -103,6 +106,59 @@ static hv_err prepare(qvm_rig *self)
 	return err;
 }
 
+hv_err qvm_rig_ask(qvm_rig *self, const char *verb, cJSON *arguments, uint64_t timeout_ns, cJSON **answer)
+{
+	pthread_mutex_lock(&self->agent_lock);
+	hv_err err = qvm_agent_call(&self->agent, verb, arguments, timeout_ns, answer);
+	if (err != HV_OK)
+		snprintf(self->why, sizeof(self->why), "guest, %s: %.300s", verb, self->agent.why);
+	pthread_mutex_unlock(&self->agent_lock);
+	return err;
+}
+
+hv_err qvm_rig_modprobe(qvm_rig *self, const char *name, const char *parameters)
+{
+	cJSON *arguments = cJSON_CreateObject();
+	cJSON_AddStringToObject(arguments, "name", name);
+	if (parameters != NULL)
+		cJSON_AddStringToObject(arguments, "parameters", parameters);
+	return qvm_rig_ask(self, "modprobe", arguments, ASK_NS, NULL);
+}
+
+uint64_t qvm_rig_available(qvm_rig *self)
+{
+	cJSON *answer = NULL;
+	uint64_t bytes = 0;
+	if (qvm_rig_ask(self, "meminfo", NULL, ASK_NS, &answer) == HV_OK)
+		bytes = qvm_answer_count(answer, "MemAvailable");
+	cJSON_Delete(answer);
+	return bytes;
+}
+
+/* The guest boots: wait for its agent, as long as there is a guest. */
+static hv_err boot_wait(qvm_rig *self)
+{
+	uint64_t deadline_ns = hv_now_ns() + self->options->boot_timeout_ms * 1000000;
+	qvm_agent_open(&self->agent, self->vm.agent_fd);
+	self->vm.agent_fd = -1; /* the agent's now */
+	uint64_t id = qvm_agent_send(&self->agent, "hello", NULL);
+	hv_err err = id != 0 ? HV_ERR_TIMEOUT : HV_ERR_GONE;
+	while (err == HV_ERR_TIMEOUT && hv_now_ns() < deadline_ns && qvm_vm_alive(&self->vm) && !hv_interrupted())
+		err = qvm_agent_wait(&self->agent, id, 500000000, NULL);
+	if (err == HV_OK)
+		return HV_OK;
+	if (hv_interrupted())
+		snprintf(self->why, sizeof(self->why), "interrupted");
+	else if (err == HV_ERR_TIMEOUT ? !qvm_vm_alive(&self->vm) : qvm_vm_ended(&self->vm))
+		snprintf(self->why, sizeof(self->why), "%s", self->vm.why);
+	else if (err != HV_ERR_TIMEOUT)
+		snprintf(self->why, sizeof(self->why), "%s", self->agent.why);
+	else
+		snprintf(self->why, sizeof(self->why), "the guest's agent did not answer in %u s (--boot-timeout)",
+			 (unsigned)(self->options->boot_timeout_ms / 1000));
+	return err;
+}
+
 hv_err qvm_rig_start(qvm_rig *self, const qvm_options *options, const qvm_rig_config *config)
 {
 	*self = (qvm_rig){ .config = *config, .options = options, .technique = config->technique };
@@ -110,6 +166,8 @@ hv_err qvm_rig_start(qvm_rig *self, const qvm_options *options, const qvm_rig_co
 		self->config.memory_bytes = options->memory_bytes;
 	/* until attach() makes it another: memory by size, with nothing that is shared */
 	self->host.memory = (hv_memory){ .huge_count = self->config.memory_bytes >> HV_HUGE_SHIFT, .fd = -1 };
+	self->agent.fd = -1;
+	pthread_mutex_init(&self->agent_lock, NULL);
 	hv_err err = prepare(self);
 	if (err != HV_OK)
 		return err;
@@ -118,7 +176,8 @@ hv_err qvm_rig_start(qvm_rig *self, const qvm_options *options, const qvm_rig_co
 		snprintf(self->why, sizeof(self->why), "%s", self->vm.why);
 		return err;
 	}
-	if (self->technique->attach != NULL)
+	err = boot_wait(self);
+	if (err == HV_OK && self->technique->attach != NULL)
 		err = self->technique->attach(self);
 	if (err == HV_OK)
 		err = hv_monitor_start(&self->monitor, &self->host, self->technique->technique, config->policy,
@@ -139,7 +198,10 @@ void qvm_rig_stop(qvm_rig *self)
 	qvm_vm_stop(&self->vm);
 	if (self->technique->detach != NULL)
 		self->technique->detach(self);
+	if (self->agent.fd >= 0)
+		qvm_agent_close(&self->agent);
 	qvm_vm_close(&self->vm);
+	pthread_mutex_destroy(&self->agent_lock);
 	self->technique = NULL;
 }
 

@@ -5,6 +5,7 @@
 #ifndef QVM_RIG_H
 #define QVM_RIG_H
 
+#include "agent/qvm_agent.h"
 #include "cli/qvm_options.h"
 #include "host/monitor.h"
 #include "vm/qvm_vm.h"
@@ -36,7 +37,9 @@ typedef struct qvm_rig {
 	const struct qvm_technique *technique;
 	qvm_image image;
 	qvm_vm vm;
-	hv_host host; /**< of guest RAM, unless the technique's attach() makes it another */
+	qvm_agent agent;
+	pthread_mutex_t agent_lock; /**< of the agent: the monitor's thread and the scenario's ask */
+	hv_host host;               /**< of guest RAM, unless the technique's attach() makes it another */
 	hv_monitor monitor;
 	bool monitor_on;
 	int files[QVM_RIG_FILES_MAX]; /**< every file that holds the VM's memory, RAM first */
@@ -56,6 +59,15 @@ static inline qvm_rig *qvm_rig_of(hv_host *host)
 HV_MUST_CHECK hv_err qvm_rig_start(qvm_rig *self, const qvm_options *options, const qvm_rig_config *config);
 /** Stop all of it; afterwards no process, socket or memory of it is left. Idempotent. */
 void qvm_rig_stop(qvm_rig *self);
+
+/** Ask the guest; any thread. @param arguments  freed here; NULL = none  @param answer  the caller's to delete; may be
+ *  NULL  @return as qvm_agent_call(); rig->why says what failed */
+HV_MUST_CHECK hv_err qvm_rig_ask(qvm_rig *self, const char *verb, cJSON *arguments, uint64_t timeout_ns,
+				 cJSON **answer);
+/** Load one of the image's modules. */
+HV_MUST_CHECK hv_err qvm_rig_modprobe(qvm_rig *self, const char *name, const char *parameters);
+/** What the guest could still allocate: MemAvailable. 0 when it does not say. */
+uint64_t qvm_rig_available(qvm_rig *self);
 
 /** Count this file as memory of the VM (kept open by the caller). */
 void qvm_rig_file(qvm_rig *self, int fd);

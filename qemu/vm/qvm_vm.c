@@ -213,15 +213,25 @@ hv_err qvm_vm_start(qvm_vm *self)
 	return qmp_start(self);
 }
 
-bool qvm_vm_alive(qvm_vm *self)
+static bool ended_within(qvm_vm *self, uint64_t timeout_ns)
 {
 	if (self->pid == 0)
-		return false;
-	if (!qvm_program_wait(self->pid, 0, &self->status))
 		return true;
+	if (!qvm_program_wait(self->pid, timeout_ns, &self->status))
+		return false;
 	self->pid = 0;
 	why_ended(self);
-	return false;
+	return true;
+}
+
+bool qvm_vm_alive(qvm_vm *self)
+{
+	return !ended_within(self, 0);
+}
+
+bool qvm_vm_ended(qvm_vm *self)
+{
+	return ended_within(self, END_NS);
 }
 
 void qvm_vm_stop(qvm_vm *self)

@@ -63,6 +63,8 @@ HV_MUST_CHECK hv_err qvm_vm_prepare(qvm_vm *self, const qvm_vm_config *config);
 HV_MUST_CHECK hv_err qvm_vm_start(qvm_vm *self);
 /** Is it there still? Never waits. false: self->why tells how it ended (a panic, a signal, an exit). */
 HV_MUST_CHECK bool qvm_vm_alive(qvm_vm *self);
+/** The same, when a connection to it has ended: waits a while for the process to end, too. true: self->why. */
+HV_MUST_CHECK bool qvm_vm_ended(qvm_vm *self);
 /** End it, whatever state it is in. Idempotent. */
 void qvm_vm_stop(qvm_vm *self);
 /** Stop it and let go of everything. Idempotent; fine when zeroed and prepared half way. */

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * inflate: a VM by each technique, shrunk to --target and grown again, untouched and after the guest wrote and freed
+ * all of it. What came back is proven by the blocks of its memory files (H3, H5), never by what a device says. */
+#define _GNU_SOURCE
+#include "cli/hv_session.h"
+#include "scenario/qvm_scenario.h"
+#include "techniques/qvm_technique.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define FILL_NS UINT64_C(600000000000)
+#define ASK_NS  UINT64_C(60000000000)
+
+enum { LIVE_ON_BYTES = 96 << 20 /* of its memory that the guest keeps when it fills */ };
+
+typedef enum phase { PHASE_UNTOUCHED, PHASE_GROW_TOUCH, PHASE_TOUCHED, PHASE_GROW, PHASE_COUNT } phase;
+
+static const struct {
+	const char *name;
+	bool reclaims, touched;
+} phase_table[PHASE_COUNT] = {
+	[PHASE_UNTOUCHED] = { "shrink-untouched", true, false },
+	[PHASE_GROW_TOUCH] = { "grow-touch", false, false },
+	[PHASE_TOUCHED] = { "shrink-touched", true, true },
+	[PHASE_GROW] = { "grow", false, false },
+};
+
+/* What one phase gave, over all iterations. */
+typedef struct phase_figures {
+	hv_samples time, discards, host, guest;
+	uint64_t moved, freed;
+} phase_figures;
+
+typedef struct inflate {
+	const qvm_options *options;
+	hv_result *result;
+	const qvm_technique *technique;
+	qvm_rig rig;
+	uint64_t job;
+	uint64_t filled_bytes; /**< by the guest, the last time */
+	phase_figures figures[PHASE_COUNT];
+	uint64_t n_proven;
+	char fault[300]; /**< the first thing that did not hold */
+} inflate;
+
+static bool fault(inflate *self, const char *what, const char *detail)
+{
+	if (self->fault[0] == '\0')
+		snprintf(self->fault, sizeof(self->fault), "%.80s: %.200s", what, detail);
+	return false;
+}
+
+/* How far from exact a proof by the memory file may be: the guest's own kernel runs meanwhile. */
+static uint64_t slack_bytes(const inflate *self)
+{
+	return self->options->memory_bytes / 16 + LIVE_ON_BYTES;
+}
+
+static bool job_ask(inflate *self, const char *verb, cJSON *arguments, uint64_t timeout_ns, cJSON **answer)
+{
+	if (self->job != 0)
+		cJSON_AddNumberToObject(arguments, "job", (double)self->job);
+	hv_err err = qvm_rig_ask(&self->rig, verb, arguments, timeout_ns, answer);
+	if (err == HV_OK)
+		return true;
+	return fault(self, verb, err == HV_ERR_GONE && qvm_vm_ended(&self->rig.vm) ? self->rig.vm.why : self->rig.why);
+}
+
+static bool job_begin(inflate *self)
+{
+	cJSON *arguments = cJSON_CreateObject(), *answer = NULL;
+	cJSON_AddStringToObject(arguments, "kind", "memory");
+	self->job = 0;
+	bool ok = job_ask(self, "spawn", arguments, ASK_NS, &answer);
+	self->job = qvm_answer_count(answer, "job");
+	cJSON_Delete(answer);
+	return ok && self->job != 0;
+}
+
+/* How much the guest can write: of a device nearly all, of its RAM what its kernel leaves. So what is taken later was
+ * touched, wherever it lies. */
+static uint64_t fill_bytes(inflate *self)
+{
+	uint64_t available =
+		self->technique->device_frames ? self->options->memory_bytes : qvm_rig_available(&self->rig);
+	uint64_t most = available > LIVE_ON_BYTES ? available - LIVE_ON_BYTES : 0;
+	return most & ~(uint64_t)(HV_HUGE_BYTES - 1);
+}
+
+/* The guest writes into each page of what it can get, reads it again, and frees it: a job of its own, so that all of it
+ * is free again when it has ended. */
+static bool fill_and_free(inflate *self)
+{
+	cJSON *answer = NULL, *fill = cJSON_CreateObject();
+	uint64_t bytes = fill_bytes(self);
+	if (!job_begin(self) || bytes == 0) {
+		cJSON_Delete(fill);
+		return fault(self, "fill", "the guest has no memory to fill");
+	}
+	cJSON_AddNumberToObject(fill, "bytes", (double)bytes);
+	cJSON_AddStringToObject(fill, "pattern", "touch");
+	if (self->technique->device_frames)
+		cJSON_AddStringToObject(fill, "device", "/dev/llfree");
+	bool ok = job_ask(self, "fill", fill, FILL_NS, &answer);
+	self->filled_bytes = qvm_answer_count(answer, "held");
+	cJSON_Delete(answer);
+	answer = NULL;
+	ok = ok && job_ask(self, "verify", cJSON_CreateObject(), FILL_NS, &answer);
+	if (ok && qvm_answer_count(answer, "wrong") + qvm_answer_count(answer, "unzeroed") != 0)
+		ok = fault(self, "the guest's memory is not as it wrote it", qvm_answer_text(answer, "first"));
+	cJSON_Delete(answer);
+	if (ok && self->filled_bytes + slack_bytes(self) < bytes)
+		ok = fault(self, "fill", "the guest got less memory than is there");
+	return job_ask(self, "end", cJSON_CreateObject(), ASK_NS, NULL) && ok;
+}
+
+static bool sample(hv_samples *samples, double value)
+{
+	return hv_samples_add(samples, value) == HV_OK;
+}
+
+typedef struct cpu_time {
+	uint64_t process_user, process_system, vcpu_user, vcpu_system;
+} cpu_time;
+
+static cpu_time cpu_look(inflate *self)
+{
+	cpu_time now = { 0 };
+	qvm_vm_cpu_ns(&self->rig.vm, &now.process_user, &now.process_system);
+	if (qvm_vm_vcpu_ns(&self->rig.vm, &now.vcpu_user, &now.vcpu_system) != HV_OK)
+		now.vcpu_user = now.vcpu_system = 0;
+	return now;
+}
+
+/* Keep what a move cost; per 2 MiB that changed hands. */
+static bool figures_add(inflate *self, phase at, const hv_move *move, uint64_t elapsed_ns, const cpu_time *before,
+			const cpu_time *after)
+{
+	phase_figures *figures = &self->figures[at];
+	double huge = (double)move->bytes / HV_HUGE_BYTES;
+	if (move->bytes == 0)
+		return true;
+	figures->moved += move->bytes;
+	bool ok = sample(&figures->time, (double)elapsed_ns / huge) &&
+		  sample(&figures->host, (double)(after->process_system - before->process_system) / huge) &&
+		  sample(&figures->guest, (double)(after->vcpu_user - before->vcpu_user) / huge);
+	if (phase_table[at].reclaims && move->discard_calls > 0)
+		ok = ok && sample(&figures->discards, (double)move->discard_calls * 512 / huge);
+	return ok || fault(self, "samples", "out of memory");
+}
+
+/* What the blocks of the files say about a reclaim. */
+static bool proof(inflate *self, phase at, const hv_move *move, uint64_t before_bytes, uint64_t after_bytes)
+{
+	char detail[200];
+	uint64_t freed = before_bytes > after_bytes ? before_bytes - after_bytes : 0;
+	uint64_t touched = self->filled_bytes < move->bytes ? self->filled_bytes : move->bytes;
+	bool automatic = self->technique->technique->automatic;
+	uint64_t wanted = touched > slack_bytes(self) ? touched - slack_bytes(self) : 0;
+	if (automatic) /* how much of the free memory it finds is a result, not a rule; all it took must have gone */
+		wanted = move->bytes > HV_HUGE_BYTES ? move->bytes - HV_HUGE_BYTES : 0;
+	self->figures[at].freed += freed;
+	self->n_proven++;
+	snprintf(detail, sizeof(detail),
+		 "moved %" PRIu64 " MiB; the files held %" PRIu64 " MiB before and %" PRIu64 " MiB after",
+		 move->bytes >> 20, before_bytes >> 20, after_bytes >> 20);
+	if (phase_table[at].touched && freed < wanted)
+		return fault(self, phase_table[at].name, detail);
+	if (!phase_table[at].touched && after_bytes > before_bytes + slack_bytes(self))
+		return fault(self, phase_table[at].name, detail);
+	if (phase_table[at].touched && move->bytes == 0)
+		return fault(self, phase_table[at].name, "nothing moved");
+	return true;
+}
+
+static bool move_failed(inflate *self, phase at, const hv_move *move)
+{
+	char detail[200];
+	if (move->err == HV_ERR_GONE && qvm_vm_ended(&self->rig.vm))
+		return fault(self, phase_table[at].name, self->rig.vm.why);
+	snprintf(detail, sizeof(detail), "%s (%.150s)", hv_err_text(move->err), self->rig.vm.qmp.error);
+	return fault(self, phase_table[at].name, detail);
+}
+
+static bool shrink(inflate *self, phase at)
+{
+	if (hv_interrupted())
+		return false;
+	hv_session_progress("%s: %s ", self->technique->technique->name, phase_table[at].name);
+	bool automatic = self->technique->technique->automatic;
+	uint64_t before_bytes = qvm_rig_resident(&self->rig);
+	cpu_time before = cpu_look(self);
+	hv_move move = hv_monitor_do(&self->rig.monitor, automatic ? HV_COMMAND_PASS : HV_COMMAND_SHRINK,
+				     self->options->target_bytes);
+	cpu_time after = cpu_look(self);
+	uint64_t after_bytes = qvm_rig_resident(&self->rig);
+	if (move.err != HV_OK && move.err != HV_ERR_SHORT)
+		return move_failed(self, at, &move);
+	return figures_add(self, at, &move, move.elapsed_ns, &before, &after) &&
+	       proof(self, at, &move, before_bytes, after_bytes);
+}
+
+static bool grow(inflate *self, phase at, bool touch)
+{
+	if (hv_interrupted())
+		return false;
+	hv_session_progress("%s: %s ", self->technique->technique->name, phase_table[at].name);
+	uint64_t begin_ns = hv_now_ns();
+	cpu_time before = cpu_look(self);
+	hv_move move = { .err = HV_OK };
+	if (self->technique->technique->host->grow != NULL && !self->technique->technique->automatic)
+		move = hv_monitor_do(&self->rig.monitor, HV_COMMAND_GROW, self->options->memory_bytes);
+	if (move.err != HV_OK)
+		return move_failed(self, at, &move);
+	if (touch && !fill_and_free(self))
+		return false;
+	if (touch)
+		move.bytes = self->filled_bytes;
+	cpu_time after = cpu_look(self);
+	return figures_add(self, at, &move, touch ? hv_now_ns() - begin_ns : move.elapsed_ns, &before, &after);
+}
+
+static bool none_stays(inflate *self)
+{
+	uint64_t before_bytes = qvm_rig_resident(&self->rig);
+	self->n_proven++;
+	return before_bytes + slack_bytes(self) >= self->filled_bytes ||
+	       fault(self, "none", "the memory file lost memory that nobody took");
+}
+
+static bool iterate(inflate *self)
+{
+	const hv_technique *technique = self->technique->technique;
+	if (technique->grain_bytes == 0)
+		return grow(self, PHASE_GROW_TOUCH, true) && none_stays(self);
+	if (technique->automatic)
+		return grow(self, PHASE_GROW_TOUCH, true) && shrink(self, PHASE_TOUCHED);
+	return shrink(self, PHASE_UNTOUCHED) && grow(self, PHASE_GROW_TOUCH, true) && shrink(self, PHASE_TOUCHED) &&
+	       grow(self, PHASE_GROW, false);
+}
+
+static void row_emit(inflate *self, phase at, const char *metric, const char *unit, const hv_samples *samples)
+{
+	const phase_figures *figures = &self->figures[at];
+	bool reclaims = phase_table[at].reclaims;
+	char note[60];
+	if (samples->n_values == 0)
+		return;
+	snprintf(note, sizeof(note), "accelerator %s", qvm_accel_text(self->rig.vm.accel));
+	hv_row row = {
+		.scenario = "inflate",
+		.technique = self->technique->technique->name,
+		.allocator = self->technique->technique->allocator,
+		.device = self->options->vfio != NULL ? "vfio" : "none",
+		.backing = qvm_rig_backing(&self->rig),
+		.phase = phase_table[at].name,
+		.metric = metric,
+		.unit = unit,
+		.samples = samples,
+		.has_bytes_moved = true,
+		.bytes_moved = figures->moved,
+		.has_bytes_freed = reclaims,
+		.bytes_freed = figures->freed,
+		.proof = reclaims ? "st_blocks of the memory files" : NULL,
+		.discard = reclaims ? self->technique->technique->discard : NULL,
+		.note = note,
+		.quiet = strcmp(metric, "time") != 0,
+	};
+	hv_result_row(self->result, &row);
+}
+
+static void emit(inflate *self)
+{
+	char name[100], detail[320];
+	for (phase at = 0; at < PHASE_COUNT; at++) {
+		phase_figures *figures = &self->figures[at];
+		row_emit(self, at, "time", "ns/2MiB", &figures->time);
+		row_emit(self, at, "discards", "1/GiB", &figures->discards);
+		row_emit(self, at, "host-time", "ns/2MiB", &figures->host);
+		row_emit(self, at, "guest-time", "ns/2MiB", &figures->guest);
+		hv_samples_clear(&figures->time);
+		hv_samples_clear(&figures->discards);
+		hv_samples_clear(&figures->host);
+		hv_samples_clear(&figures->guest);
+	}
+	snprintf(name, sizeof(name), "%s: every byte proven by the memory files", self->technique->technique->name);
+	snprintf(detail, sizeof(detail), "%" PRIu64 " moves", self->n_proven);
+	if (self->fault[0] != '\0' || !hv_interrupted())
+		hv_result_check(self->result, self->fault[0] == '\0', name,
+				self->fault[0] != '\0' ? self->fault : detail);
+}
+
+static void technique_run(const qvm_options *options, hv_result *result, const qvm_technique *technique)
+{
+	inflate self = { .options = options, .result = result, .technique = technique };
+	const qvm_rig_config config = { .technique = technique };
+	const char *name = technique->technique->name;
+	hv_session_progress("%s: booting ", name);
+	hv_err err = qvm_rig_start(&self.rig, options, &config);
+	if (err == HV_ERR_UNAVAILABLE)
+		hv_result_skip(result, name, self.rig.why);
+	else if (err != HV_OK && !hv_interrupted())
+		fault(&self, "start", self.rig.why[0] != '\0' ? self.rig.why : hv_err_text(err));
+	for (uint64_t at = 0; err == HV_OK && at < options->iterations; at++)
+		if (!iterate(&self))
+			break;
+	hv_session_progress(NULL);
+	if (err != HV_ERR_UNAVAILABLE)
+		emit(&self);
+	if (self.fault[0] != '\0') {
+		char tail[800];
+		qvm_vm_console_tail(&self.rig.vm, tail, sizeof(tail));
+		fprintf(stderr, "llfree-qemu: the end of the console of %s:\n%s\n", name, tail);
+	}
+	qvm_rig_stop(&self.rig);
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+	qvm_options *options = state->input;
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = options;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "'%s' is not an option; see --help", text);
+		return EINVAL;
+	case ARGP_KEY_END:
+		qvm_options_check(options, state);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static int inflate_run(int argc, char **argv)
+{
+	static const struct argp_child children[] = { { &qvm_options_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp argp = {
+		.parser = parse,
+		.children = children,
+		.doc = "Boot a VM for each technique, shrink it to --target and grow it again, "
+		       "untouched and touched; every byte proven by the memory file's blocks."
+	};
+	qvm_options options = qvm_options_default();
+	hv_result result;
+	if (argp_parse(&argp, argc, argv, 0, NULL, &options) != 0)
+		return HV_EXIT_USAGE;
+	if (!qvm_session_open(&result, &options, "inflate"))
+		return HV_EXIT_USAGE;
+	for (const qvm_technique *const *each = qvm_techniques; *each != NULL && !hv_interrupted(); each++)
+		if (qvm_options_wants(&options, (*each)->technique->name))
+			technique_run(&options, &result, *each);
+	return qvm_session_close(&result, &options, hv_interrupted());
+}
+
+const qvm_scenario qvm_scenario_inflate = {
+	.name = "inflate",
+	.summary = "shrink and grow a VM by each technique, every byte proven by its memory file",
+	.run = inflate_run,
+};
