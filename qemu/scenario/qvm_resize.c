@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * resize: random resizes up and down beside a guest that holds memory, checks and rewrites every page of it at random,
+ * gives blocks back and takes them again. No page may ever hold another byte than what was written last (H1). With
+ * --kill the guest's kernel, QEMU or this program is killed in the middle: a defined outcome, and nothing left behind.
+ */
+#define _GNU_SOURCE
+#include "cli/hv_session.h"
+#include "scenario/qvm_scenario.h"
+#include "techniques/qvm_technique.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define WORK_NS UINT64_C(600000000000)
+#define ASK_NS  UINT64_C(120000000000)
+#define GONE_NS UINT64_C(30000000000)
+
+enum { KEY_RESIZES = 0x400, KEY_KILL, RESIZES = 200, RESIZES_MAX = 100000, TURNS_BETWEEN = 20, KILL_MS_MAX = 3000 };
+
+typedef enum resize_victim { VICTIM_NONE, VICTIM_GUEST, VICTIM_QEMU, VICTIM_MONITOR, VICTIM_COUNT } resize_victim;
+static const char *const victim_names[VICTIM_COUNT] = { "none", "guest", "qemu", "monitor" };
+
+typedef struct resize_options {
+	qvm_options common;
+	uint64_t resizes;
+	resize_victim victim;
+} resize_options;
+
+typedef struct resize {
+	const resize_options *options;
+	hv_result *result;
+	const qvm_technique *technique;
+	qvm_rig rig;
+	uint64_t job, random, delay_ns;
+	uint64_t n_done, n_short, n_checked, moved_bytes, n_taken;
+	bool ended; /**< the victim is dead, and the VM said so */
+	char fault[320], outcome[320];
+} resize;
+
+static bool fault(resize *self, const char *what, const char *detail)
+{
+	if (self->fault[0] == '\0')
+		snprintf(self->fault, sizeof(self->fault), "%.80s: %.220s", what, detail);
+	return false;
+}
+
+/* A VM that was killed on purpose ends what is asked of it; every other failure is a fault. */
+static bool failed(resize *self, const char *what, const char *detail)
+{
+	resize_victim victim = self->options->victim;
+	if ((victim == VICTIM_GUEST || victim == VICTIM_QEMU) && qvm_vm_ended(&self->rig.vm)) {
+		self->ended = true;
+		snprintf(self->outcome, sizeof(self->outcome), "%.60s failed: %.220s", what, self->rig.vm.why);
+		return false;
+	}
+	return fault(self, what, detail);
+}
+
+static bool job_ask(resize *self, const char *verb, cJSON *arguments, uint64_t timeout_ns, cJSON **answer)
+{
+	arguments = arguments != NULL ? arguments : cJSON_CreateObject();
+	if (self->job != 0)
+		cJSON_AddNumberToObject(arguments, "job", (double)self->job);
+	return qvm_rig_ask(&self->rig, verb, arguments, timeout_ns, answer) == HV_OK ||
+	       failed(self, verb, self->rig.why);
+}
+
+/* What the guest holds must fit into the smallest VM, beside its kernel. */
+static uint64_t held_bytes(const resize *self)
+{
+	return self->options->common.target_bytes * 3 / 8 & ~(uint64_t)(HV_HUGE_BYTES - 1);
+}
+
+static bool work_begin(resize *self)
+{
+	cJSON *answer = NULL, *spawn = cJSON_CreateObject(), *fill = cJSON_CreateObject(), *work = cJSON_CreateObject();
+	uint64_t wanted = held_bytes(self);
+	cJSON_AddStringToObject(spawn, "kind", "memory");
+	cJSON_AddNumberToObject(fill, "bytes", (double)wanted);
+	cJSON_AddNumberToObject(fill, "seed", (double)(self->options->common.seed & UINT32_MAX));
+	if (self->technique->device_frames)
+		cJSON_AddStringToObject(fill, "device", "/dev/llfree");
+	cJSON_AddNumberToObject(work, "threads", (double)self->options->common.cpus);
+	bool ok = job_ask(self, "spawn", spawn, ASK_NS, &answer);
+	self->job = qvm_answer_count(answer, "job");
+	cJSON_Delete(answer);
+	answer = NULL;
+	if (!ok) {
+		cJSON_Delete(fill);
+		cJSON_Delete(work);
+		return false;
+	}
+	ok = job_ask(self, "fill", fill, WORK_NS, &answer);
+	if (ok && qvm_answer_count(answer, "held") != wanted)
+		ok = fault(self, "fill", "the guest got less memory than is there");
+	if (ok && qvm_answer_count(answer, "unzeroed") != 0)
+		ok = fault(self, "fill", qvm_answer_text(answer, "first"));
+	cJSON_Delete(answer);
+	if (!ok) {
+		cJSON_Delete(work);
+		return false;
+	}
+	return job_ask(self, "work", work, ASK_NS, NULL);
+}
+
+static bool turns_look(resize *self, uint64_t *turns)
+{
+	cJSON *answer = NULL;
+	bool ok = job_ask(self, "progress", NULL, ASK_NS, &answer);
+	*turns = qvm_answer_count(answer, "turns");
+	cJSON_Delete(answer);
+	return ok;
+}
+
+/* Let the guest come to see what the last resize did. */
+static bool turns_wait(resize *self)
+{
+	uint64_t begin, now, end_ns = hv_now_ns() + WORK_NS;
+	if (!turns_look(self, &begin))
+		return false;
+	for (now = begin; now < begin + TURNS_BETWEEN;) {
+		if (hv_now_ns() > end_ns)
+			return fault(self, "the guest", "its threads stand still");
+		if (hv_interrupted() || !turns_look(self, &now))
+			return false;
+	}
+	return true;
+}
+
+static bool seen_judge(resize *self, const cJSON *answer)
+{
+	self->n_checked += qvm_answer_count(answer, "checked");
+	self->n_taken += qvm_answer_count(answer, "taken");
+	if (qvm_answer_count(answer, "wrong") + qvm_answer_count(answer, "unzeroed") == 0)
+		return true;
+	return fault(self, "wrong bytes in the guest", qvm_answer_text(answer, "first"));
+}
+
+/* What the threads saw, and once more every page. */
+static bool work_end(resize *self)
+{
+	static const char *const verbs[] = { "rest", "verify", "end" };
+	for (size_t at = 0; at < sizeof(verbs) / sizeof(verbs[0]); at++) {
+		cJSON *answer = NULL;
+		bool ok = job_ask(self, verbs[at], NULL, WORK_NS, &answer) && seen_judge(self, answer);
+		cJSON_Delete(answer);
+		if (!ok)
+			return false;
+	}
+	return true;
+}
+
+static bool resize_once(resize *self)
+{
+	const qvm_options *common = &self->options->common;
+	hv_monitor *monitor = &self->rig.monitor;
+	uint64_t n_sizes = (common->memory_bytes - common->target_bytes) / HV_HUGE_BYTES + 1;
+	uint64_t size_bytes = common->target_bytes + hv_random(&self->random) % n_sizes * HV_HUGE_BYTES;
+	hv_command command = self->technique->technique->automatic    ? HV_COMMAND_PASS
+			     : size_bytes < hv_monitor_limit(monitor) ? HV_COMMAND_SHRINK
+								      : HV_COMMAND_GROW;
+	hv_move move = hv_monitor_do(monitor, command, size_bytes);
+	self->moved_bytes += move.bytes;
+	self->n_short += move.err == HV_ERR_SHORT;
+	if (move.err != HV_OK && move.err != HV_ERR_SHORT)
+		return failed(self, "a resize", hv_err_text(move.err));
+	self->n_done++;
+	return turns_wait(self);
+}
+
+/* Beside the resizes, at a random moment. */
+static void *killer_run(void *context)
+{
+	resize *self = context;
+	cJSON *panic = cJSON_CreateObject();
+	hv_sleep_ns(self->delay_ns);
+	cJSON_AddStringToObject(panic, "path", "/proc/sysrq-trigger");
+	cJSON_AddStringToObject(panic, "text", "c");
+	if (self->options->victim == VICTIM_QEMU) {
+		cJSON_Delete(panic);
+		kill(self->rig.vm.pid, SIGKILL);
+	} else if (qvm_rig_ask(&self->rig, "write", panic, GONE_NS, NULL) == HV_OK) {
+		return NULL; /* then it did not panic, which the resizes will tell */
+	}
+	return NULL;
+}
+
+static bool resizes_do(resize *self)
+{
+	const resize_options *options = self->options;
+	pthread_t killer;
+	bool kills = options->victim == VICTIM_GUEST || options->victim == VICTIM_QEMU, ok = true;
+	self->delay_ns = hv_random(&self->random) % KILL_MS_MAX * 1000000;
+	if (kills && pthread_create(&killer, NULL, killer_run, self) != 0)
+		return fault(self, "a thread", "out of memory");
+	for (uint64_t at = 0; ok && at < options->resizes && !hv_interrupted(); at++) {
+		hv_session_progress("%s: resize %" PRIu64 " of %" PRIu64 " ", self->technique->technique->name, at + 1,
+				    options->resizes);
+		ok = resize_once(self);
+	}
+	if (kills)
+		pthread_join(killer, NULL);
+	return ok && !hv_interrupted();
+}
+
+static void count_emit(const resize *self, const char *metric, uint64_t value)
+{
+	char note[60];
+	snprintf(note, sizeof(note), "accelerator %s", qvm_accel_text(self->rig.vm.accel));
+	hv_row like = { .scenario = "resize",
+			.technique = self->technique->technique->name,
+			.allocator = self->technique->technique->allocator,
+			.device = "none",
+			.backing = qvm_rig_backing(&self->rig),
+			.phase = "random",
+			.note = note,
+			.quiet = true };
+	hv_session_figure(self->result, &like, metric, "count", (double)value);
+}
+
+static void emit(resize *self)
+{
+	const char *name = self->technique->technique->name;
+	resize_victim victim = self->options->victim;
+	char what[160], detail[320];
+	if (self->rig.monitor_on) {
+		count_emit(self, "resizes", self->n_done);
+		count_emit(self, "short-resizes", self->n_short);
+		count_emit(self, "pages-checked", self->n_checked);
+		count_emit(self, "blocks-taken", self->n_taken);
+		count_emit(self, "moved-huge", self->moved_bytes / HV_HUGE_BYTES);
+		hv_result_say(self->result,
+			      "%-14s %" PRIu64 " resizes, %" PRIu64 " of them short; %" PRIu64
+			      " huge frames moved; the guest checked %" PRIu64 " pages and took %" PRIu64
+			      " blocks anew\n",
+			      name, self->n_done, self->n_short, self->moved_bytes / HV_HUGE_BYTES, self->n_checked,
+			      self->n_taken);
+	}
+	if (victim != VICTIM_NONE) {
+		snprintf(what, sizeof(what), "%s: %s killed, a defined outcome", name, victim_names[victim]);
+		if (!self->ended)
+			(void)fault(self, "the kill", "the VM lives on");
+	} else {
+		snprintf(what, sizeof(what), "%s: no wrong byte in the guest (H1)", name);
+		snprintf(self->outcome, sizeof(self->outcome), "%" PRIu64 " resizes, %" PRIu64 " pages checked",
+			 self->n_done, self->n_checked);
+		if (self->fault[0] == '\0' && !hv_interrupted() && self->n_checked == 0)
+			(void)fault(self, "the guest", "checked no page");
+	}
+	snprintf(detail, sizeof(detail), "%s", self->fault[0] != '\0' ? self->fault : self->outcome);
+	if (self->fault[0] != '\0' || !hv_interrupted())
+		hv_result_check(self->result, self->fault[0] == '\0', what, detail);
+}
+
+/* @return false: this machine lacks something, and that is said */
+static bool vm_run(resize *self)
+{
+	const qvm_rig_config config = { .technique = self->technique };
+	const char *name = self->technique->technique->name;
+	hv_session_progress("%s: booting ", name);
+	hv_err err = qvm_rig_start(&self->rig, &self->options->common, &config);
+	if (err == HV_ERR_UNAVAILABLE)
+		hv_result_skip(self->result, name, self->rig.why);
+	else if (err != HV_OK && !hv_interrupted())
+		fault(self, "start", self->rig.why[0] != '\0' ? self->rig.why : hv_err_text(err));
+	return err == HV_OK;
+}
+
+static void technique_run(const resize_options *options, hv_result *result, const qvm_technique *technique)
+{
+	static resize self;
+	self = (resize){ .options = options, .result = result, .technique = technique, .random = options->common.seed };
+	bool started = vm_run(&self);
+	if (started && work_begin(&self) && resizes_do(&self))
+		(void)work_end(&self); /* what is wrong is kept in fault */
+	hv_session_progress(NULL);
+	if (started || self.fault[0] != '\0')
+		emit(&self);
+	qvm_rig_stop(&self.rig);
+}
+
+/* The same in a process of its own, which is killed; its VM must go with it. All that it leaves becomes our child. */
+static void monitor_kill(const resize_options *options, hv_result *result, const qvm_technique *technique)
+{
+	char what[160], detail[160];
+	uint64_t random = options->common.seed;
+	int ready[2];
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0 || pipe(ready) != 0)
+		return hv_result_check(result, false, "a process to be killed", strerror(errno));
+	pid_t monitor = fork();
+	if (monitor == 0) {
+		static resize self;
+		self = (resize){ .options = options, .result = result, .technique = technique, .random = random };
+		bool works = vm_run(&self) && work_begin(&self);
+		if (write(ready[1], works ? "w" : "x", 1) == 1 && works)
+			(void)resizes_do(&self); /* never seen: it is killed meanwhile */
+		qvm_rig_stop(&self.rig);
+		_exit(0);
+	}
+	char state = 'x';
+	close(ready[1]);
+	bool works = monitor > 0 && read(ready[0], &state, 1) == 1 && state == 'w';
+	close(ready[0]);
+	hv_sleep_ns(works ? hv_random(&random) % KILL_MS_MAX * 1000000 : 0);
+	if (monitor > 0 && works)
+		kill(monitor, SIGKILL);
+	uint64_t end_ns = hv_now_ns() + GONE_NS, n_ended = 0;
+	pid_t left = 0;
+	while (hv_now_ns() < end_ns && (left = waitpid(-1, NULL, WNOHANG)) >= 0) {
+		n_ended += left > 0;
+		hv_sleep_ns(left == 0 ? 10000000 : 0);
+	}
+	hv_session_progress(NULL);
+	snprintf(what, sizeof(what), "%s: monitor killed, nothing left behind", technique->technique->name);
+	snprintf(detail, sizeof(detail), "%" PRIu64 " processes ended with it%s", n_ended,
+		 !works      ? ", but the VM did not start"
+		 : left >= 0 ? ", and others live on"
+			     : "");
+	if (works || !hv_interrupted())
+		hv_result_check(result, works && left < 0 && n_ended >= 2, what, detail);
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+	resize_options *options = state->input;
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &options->common;
+		return 0;
+	case KEY_RESIZES:
+		if (!hv_parse_bytes(text, &options->resizes) || options->resizes == 0 || options->resizes > RESIZES_MAX)
+			argp_error(state, "--resizes must be from 1 to %d, not %s", RESIZES_MAX, text);
+		return 0;
+	case KEY_KILL:
+		for (options->victim = VICTIM_NONE; options->victim < VICTIM_COUNT; options->victim++)
+			if (strcmp(text, victim_names[options->victim]) == 0)
+				return 0;
+		argp_error(state, "--kill must be none, guest, qemu or monitor, not %s", text);
+		return EINVAL;
+	case ARGP_KEY_ARG:
+		argp_error(state, "'%s' is not an option; see --help", text);
+		return EINVAL;
+	case ARGP_KEY_END:
+		qvm_options_check(&options->common, state);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static int resize_run(int argc, char **argv)
+{
+	static const struct argp_option known[] = {
+		{ "resizes", KEY_RESIZES, "N", 0, "Random resizes between --target and --memory; default 200", 0 },
+		{ "kill", KEY_KILL, "WHOM", 0, "Kill none, guest, qemu or monitor at a random moment; default none",
+		  0 },
+		{ 0 },
+	};
+	static const struct argp_child children[] = { { &qvm_options_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp argp = {
+		known,    parse, NULL, "Resize a VM at random beside a guest that checks every page it holds.",
+		children, NULL,  NULL
+	};
+	static resize_options options;
+	hv_result result;
+	options = (resize_options){ .common = qvm_options_default(), .resizes = RESIZES };
+	if (argp_parse(&argp, argc, argv, 0, NULL, &options) != 0)
+		return HV_EXIT_USAGE;
+	if (!qvm_session_open(&result, &options.common, "resize"))
+		return HV_EXIT_USAGE;
+	cJSON_AddNumberToObject(result.parameters, "resizes", (double)options.resizes);
+	cJSON_AddStringToObject(result.parameters, "kill", victim_names[options.victim]);
+	for (const qvm_technique *const *each = qvm_techniques; *each != NULL && !hv_interrupted(); each++) {
+		const hv_technique *technique = (*each)->technique;
+		if (technique->grain_bytes == 0 || !qvm_options_wants(&options.common, technique->name))
+			continue;
+		if (options.victim == VICTIM_MONITOR)
+			monitor_kill(&options, &result, *each);
+		else
+			technique_run(&options, &result, *each);
+	}
+	return qvm_session_close(&result, &options.common, hv_interrupted());
+}
+
+const qvm_scenario qvm_scenario_resize = {
+	.name = "resize",
+	.summary = "random resizes beside a guest that checks every page it holds; with kills",
+	.run = resize_run,
+};
