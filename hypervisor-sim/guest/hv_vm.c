@@ -47,8 +47,10 @@ static hv_err arena_create(hv_vm *self)
 	}
 	if (err != LLFREE_OK)
 		return err == LLFREE_ERR_SYSTEM ? HV_ERR_SYSTEM : HV_ERR_LIBRARY;
-	self->memory = (hv_memory){ self->arena.memory, self->arena.memory_bytes >> HV_HUGE_SHIFT,
-				    self->arena.memory_fd, backing };
+	self->memory = (hv_memory){ .base = self->arena.memory,
+				    .huge_count = self->arena.memory_bytes >> HV_HUGE_SHIFT,
+				    .fd = self->arena.memory_fd,
+				    .backing = backing };
 	return HV_OK;
 }
 

@@ -5,7 +5,8 @@
 #include "host/balloon_device.h"
 #include "guest/balloon_driver.h"
 
-hv_err hv_balloon_element(hv_channel_service *self, unsigned ring_idx, const hv_ring_element *element, unsigned order)
+hv_err hv_balloon_element_at(hv_channel_service *self, unsigned ring_idx, const hv_ring_element *element,
+			     unsigned order, hv_balloon_place_fn place)
 {
 	uint32_t numbers[HV_BALLOON_NUMBERS_MAX];
 	hv_err worst = HV_OK;
@@ -17,15 +18,21 @@ hv_err hv_balloon_element(hv_channel_service *self, unsigned ring_idx, const hv_
 	if (n_numbers == 0)
 		return HV_ERR_GUEST;
 	for (uint32_t at = 0; at < n_numbers; at++) {
-		if (numbers[at] % run_frames != 0)
+		uint64_t frame = numbers[at];
+		if (frame % run_frames != 0 || (place != NULL && !place(self->host, frame, run_frames, &frame)))
 			return HV_ERR_GUEST;
-		hv_err err = ring_idx == HV_BALLOON_RING_INFLATE ? hv_channel_take(self, numbers[at], run_frames)
-								 : hv_channel_give(self, numbers[at], run_frames);
+		hv_err err = ring_idx == HV_BALLOON_RING_INFLATE ? hv_channel_take(self, frame, run_frames)
+								 : hv_channel_give(self, frame, run_frames);
 		if (err == HV_ERR_GUEST)
 			return err;
 		worst = err != HV_OK ? err : worst;
 	}
 	return worst;
+}
+
+hv_err hv_balloon_element(hv_channel_service *self, unsigned ring_idx, const hv_ring_element *element, unsigned order)
+{
+	return hv_balloon_element_at(self, ring_idx, element, order, NULL);
 }
 
 /* Memory beyond the limit is what the balloon is to hold. */

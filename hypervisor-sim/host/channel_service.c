@@ -51,14 +51,12 @@ static void pass_look(hv_channel_service *self)
 static void rings_look(hv_channel_service *self)
 {
 	const hv_channel_registers *registers = self->channel->registers;
-	const hv_memory *memory = &self->host->memory;
 	if (self->rings_open || atomic_load_explicit(&registers->ready, memory_order_acquire) == 0)
 		return;
 	for (unsigned idx = 0; idx < self->n_rings; idx++) {
 		hv_ring_place place = { atomic_load_explicit(&registers->rings[idx].address, memory_order_relaxed),
 					atomic_load_explicit(&registers->rings[idx].size, memory_order_relaxed) };
-		hv_ring_memory where = { memory->base, memory->huge_count << HV_HUGE_SHIFT };
-		if (hv_ring_host_open(&self->rings[idx], where, place) != HV_OK) {
+		if (hv_ring_host_open(&self->rings[idx], self->ring_memory, place) != HV_OK) {
 			hv_host_stop_vm(self->host, "the guest put a ring where none can be");
 			return;
 		}
@@ -148,11 +146,19 @@ static void *serve(void *context)
 hv_err hv_channel_service_start(hv_channel_service *self, hv_host *host, hv_channel *channel, unsigned n_rings,
 				hv_element_fn element)
 {
+	hv_ring_memory memory = { host->memory.base, host->memory.huge_count << HV_HUGE_SHIFT };
+	return hv_channel_service_start_in(self, host, channel, n_rings, element, memory);
+}
+
+hv_err hv_channel_service_start_in(hv_channel_service *self, hv_host *host, hv_channel *channel, unsigned n_rings,
+				   hv_element_fn element, hv_ring_memory ring_memory)
+{
 	memset(self, 0, sizeof(*self));
 	self->host = host;
 	self->channel = channel;
 	self->n_rings = n_rings;
 	self->element = element;
+	self->ring_memory = ring_memory;
 	atomic_init(&self->block_bytes, HV_HUGE_BYTES); /* a guest in another process may be early */
 	self->timeout_ns = UINT64_C(10000000000);
 	self->begin_timeout_ns = UINT64_C(3000000000);

@@ -26,6 +26,7 @@ struct hv_channel_service {
 	hv_host *host;
 	hv_channel *channel;
 	unsigned n_rings;
+	hv_ring_memory ring_memory; /**< that rings and buffers lie in */
 	hv_element_fn element;
 	uint64_t timeout_ns;          /**< without memory that changes hands */
 	uint64_t begin_timeout_ns;    /**< for a pass of reports to begin */
@@ -54,6 +55,9 @@ struct hv_channel_service {
 /** host->channel becomes this service. @return HV_OK; HV_ERR_SYSTEM */
 HV_MUST_CHECK hv_err hv_channel_service_start(hv_channel_service *self, hv_host *host, hv_channel *channel,
 					      unsigned n_rings, hv_element_fn element);
+/** The same with rings in other memory than the guest's own. */
+HV_MUST_CHECK hv_err hv_channel_service_start_in(hv_channel_service *self, hv_host *host, hv_channel *channel,
+						 unsigned n_rings, hv_element_fn element, hv_ring_memory ring_memory);
 /** End all waits of the monitor, now and later: the VM goes away. */
 void hv_channel_service_leave(hv_channel_service *self);
 /** Ends the thread. Idempotent, also before a start when zeroed. */

@@ -18,7 +18,7 @@ hv_err hv_host_open(hv_host *self, const hv_host_config *config)
 	if (config->batch_huge == 0 || config->batch_huge > HV_DISCARD_MAX)
 		return HV_ERR_INVAL;
 	/* the region's header may be the guest's: a sweep over R must end where one over the children does */
-	if (config->view.n_children != config->memory.huge_count)
+	if (!config->without_view && config->view.n_children != config->memory.huge_count)
 		return HV_ERR_GUEST;
 	memset(self, 0, sizeof(*self));
 	self->view = config->view;

@@ -24,8 +24,9 @@ typedef struct hv_host_counters {
 } hv_host_counters;
 
 typedef struct hv_host_config {
-	llfree_t view;    /**< attached to the guest's region; copied */
-	hv_memory memory; /**< the guest's memory; copied */
+	llfree_t view;     /**< attached to the guest's region; copied */
+	bool without_view; /**< the guest shares no allocator: it hands memory over by a driver */
+	hv_memory memory;  /**< the guest's memory; copied */
 	hv_discard_way discard;
 	uint32_t batch_huge; /**< huge frames discarded together, 1..HV_DISCARD_MAX */
 } hv_host_config;

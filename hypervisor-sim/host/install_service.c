@@ -7,7 +7,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
+#include <unistd.h>
 
 #define SLEEP_NS UINT64_C(50000000)
 
@@ -17,7 +17,7 @@ static uint32_t serve_once(hv_install_service *self)
 	uint32_t n_open = 0;
 	for (uint32_t at = 0; at < self->n_ports; at++) {
 		uint64_t huge_idx;
-		uint32_t sequence = hv_port_request(&self->ports->ports[at], &huge_idx);
+		uint32_t sequence = hv_port_request(&self->ports[at], &huge_idx);
 		if (sequence == self->answered[at])
 			continue;
 		hv_install_result result = hv_host_install(self->host, huge_idx);
@@ -27,7 +27,9 @@ static uint32_t serve_once(hv_install_service *self)
 		}
 		self->answered[at] = sequence;
 		atomic_fetch_add_explicit(&self->host->counters.messages, 1, memory_order_relaxed);
-		hv_port_answer(&self->ports->ports[at], sequence, result == HV_INSTALL_DONE);
+		hv_port_answer(&self->ports[at], sequence, result == HV_INSTALL_DONE);
+		if (self->answer_bell >= 0)
+			hv_bell_ring(self->answer_bell);
 	}
 	return n_open;
 }
@@ -39,18 +41,17 @@ static void *serve(void *context)
 	while (!atomic_load_explicit(&self->stop, memory_order_acquire)) {
 		if (serve_once(self) > 0)
 			sched_yield();
+		else if (self->shared != NULL)
+			bell = hv_ports_wait(self->shared, bell, SLEEP_NS);
 		else
-			bell = hv_ports_wait(self->ports, bell, SLEEP_NS);
+			(void)!hv_bell_wait(self->bell, self->stop_bell, SLEEP_NS);
 	}
 	return NULL;
 }
 
-hv_err hv_install_service_start(hv_install_service *self, hv_host *host, hv_ports *ports, uint32_t n_ports)
+static hv_err start(hv_install_service *self)
 {
-	memset(self, 0, sizeof(*self));
-	self->host = host;
-	self->ports = ports;
-	self->n_ports = n_ports;
+	uint32_t n_ports = self->n_ports;
 	self->answered = calloc(n_ports, sizeof(*self->answered));
 	if (self->answered == NULL)
 		return HV_ERR_SYSTEM;
@@ -63,13 +64,45 @@ hv_err hv_install_service_start(hv_install_service *self, hv_host *host, hv_port
 	return HV_OK;
 }
 
+hv_err hv_install_service_start(hv_install_service *self, hv_host *host, hv_ports *ports, uint32_t n_ports)
+{
+	*self = (hv_install_service){ .host = host,
+				      .shared = ports,
+				      .ports = ports->ports,
+				      .n_ports = n_ports,
+				      .bell = -1,
+				      .answer_bell = -1,
+				      .stop_bell = -1 };
+	return start(self);
+}
+
+hv_err hv_install_service_start_bells(hv_install_service *self, hv_host *host, hv_port *ports, uint32_t n_ports,
+				      int bell, int answer_bell)
+{
+	*self = (hv_install_service){ .host = host,
+				      .ports = ports,
+				      .n_ports = n_ports,
+				      .bell = bell,
+				      .answer_bell = answer_bell,
+				      .stop_bell = hv_bell_create() };
+	hv_err err = self->stop_bell >= 0 ? start(self) : HV_ERR_SYSTEM;
+	if (err != HV_OK && self->stop_bell >= 0)
+		close(self->stop_bell);
+	return err;
+}
+
 void hv_install_service_stop(hv_install_service *self)
 {
 	if (!self->running)
 		return;
 	atomic_store_explicit(&self->stop, true, memory_order_release);
-	hv_ports_ring(self->ports);
+	if (self->shared != NULL)
+		hv_ports_ring(self->shared);
+	else
+		hv_bell_ring(self->stop_bell);
 	pthread_join(self->thread, NULL);
+	if (self->stop_bell >= 0)
+		close(self->stop_bell);
 	free(self->answered);
 	self->answered = NULL;
 	self->running = false;

@@ -137,7 +137,7 @@ static void punch_each(const hv_memory *memory, const struct iovec *iov, const d
 		       bool *failed, uint64_t *calls)
 {
 	for (size_t at = 0; at < n_ranges; at++) {
-		off_t offset = (uint8_t *)iov[at].iov_base - memory->base;
+		off_t offset = (off_t)memory->file_offset + ((uint8_t *)iov[at].iov_base - memory->base);
 		int status;
 		do {
 			++*calls;

@@ -39,7 +39,8 @@ HV_MUST_CHECK bool hv_backing_available(const hv_backing *backing, char *why, si
 typedef struct hv_memory {
 	uint8_t *base; /**< of frame 0, 2 MiB aligned */
 	uint64_t huge_count;
-	int fd; /**< -1 for private memory */
+	int fd;               /**< -1 for private memory */
+	uint64_t file_offset; /**< of base, in the file */
 	const hv_backing *backing;
 } hv_memory;
 

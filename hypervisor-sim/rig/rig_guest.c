@@ -35,8 +35,10 @@ static hv_err parts_map(hv_rig *self)
 	self->host_attached = true;
 	if (self->host_arena.memory_bytes != config->memory_bytes)
 		return HV_ERR_GUEST;
-	self->memory = (hv_memory){ self->host_arena.memory, config->memory_bytes >> HV_HUGE_SHIFT,
-				    self->host_arena.memory_fd, config->backing };
+	self->memory = (hv_memory){ .base = self->host_arena.memory,
+				    .huge_count = config->memory_bytes >> HV_HUGE_SHIFT,
+				    .fd = self->host_arena.memory_fd,
+				    .backing = config->backing };
 	if (seals < 0 || (seals & F_SEAL_SHRINK) == 0) {
 		hv_err guard_err =
 			hv_bus_guard_add(self->memory.base, config->memory_bytes, memory_shrunk, &self->host);

@@ -61,7 +61,7 @@ static inline hv_memory fuzz_memory(void)
 		FUZZ_CHECK(mprotect(base + bytes, HV_HUGE_BYTES, PROT_NONE) == 0);
 	}
 	FUZZ_CHECK(madvise(base, bytes, MADV_DONTNEED) == 0);
-	return (hv_memory){ base, FUZZ_HUGE, -1, hv_backing_find("anon-4k") };
+	return (hv_memory){ .base = base, .huge_count = FUZZ_HUGE, .fd = -1, .backing = hv_backing_find("anon-4k") };
 }
 
 typedef struct fuzz_host {
@@ -78,7 +78,9 @@ static inline void fuzz_host_open(fuzz_host *self)
 	self->region = aligned_alloc(64, (self->region_bytes + 63) / 64 * 64);
 	FUZZ_CHECK(self->region != NULL);
 	FUZZ_CHECK(llfree_init(&self->guest, &config, self->region, self->region_bytes, false) == LLFREE_OK);
-	hv_host_config host = { self->guest, fuzz_memory(), HV_DISCARD_VECTORED, 4 };
+	hv_host_config host = {
+		.view = self->guest, .memory = fuzz_memory(), .discard = HV_DISCARD_VECTORED, .batch_huge = 4
+	};
 	FUZZ_CHECK(hv_host_open(&self->host, &host) == HV_OK);
 }
 

@@ -77,7 +77,9 @@ static void refused_range_does_not_stop_the_others(void **state)
 					     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 			assert_ptr_not_equal(base, MAP_FAILED);
 			uint8_t *aligned = base + (HV_HUGE_BYTES - (uintptr_t)base % HV_HUGE_BYTES);
-			hv_memory memory = { aligned, HUGE, -1, hv_backing_find("anon-4k") };
+			hv_memory memory = {
+				.base = aligned, .huge_count = HUGE, .fd = -1, .backing = hv_backing_find("anon-4k")
+			};
 			for (uint64_t idx = 0; idx < HUGE; idx++)
 				t_touch(&memory, idx);
 			assert_int_equal(munmap(hv_memory_huge(&memory, chosen[hole]), HV_HUGE_BYTES), 0);
@@ -102,7 +104,7 @@ static void more_than_the_kernel_takes_at_once_is_refused(void **state)
 	(void)state;
 	static uint64_t huge_idx[HV_DISCARD_MAX + 1];
 	static bool failed[HV_DISCARD_MAX + 1];
-	hv_memory memory = { NULL, 0, -1, hv_backing_find("anon-4k") };
+	hv_memory memory = { .fd = -1, .backing = hv_backing_find("anon-4k") };
 	hv_discarder discarder;
 	hv_discarder_open(&discarder, HV_DISCARD_VECTORED);
 	assert_int_equal(hv_discard(&discarder, &memory, huge_idx, HV_DISCARD_MAX + 1, failed, NULL), HV_ERR_INVAL);

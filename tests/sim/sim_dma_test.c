@@ -322,7 +322,7 @@ static void memory_beyond_the_slots_of_io_uring_is_refused(void **state)
 {
 	(void)state;
 	hv_dma *dma;
-	hv_memory memory = { NULL, HV_DMA_HUGE_MAX + 1, -1, hv_backing_find("anon-thp") };
+	hv_memory memory = { .huge_count = HV_DMA_HUGE_MAX + 1, .fd = -1, .backing = hv_backing_find("anon-thp") };
 	if (!device_here())
 		skip();
 	assert_int_equal(hv_dma_create(&dma, &memory, 0), HV_ERR_INVAL);

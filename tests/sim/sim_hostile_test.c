@@ -31,7 +31,10 @@ static void region_of_another_size_than_the_memory_is_refused(void **state)
 	static t_pair pair;
 	static hv_host other;
 	t_pair_open(&pair, "anon-thp", HUGE, 8);
-	hv_host_config config = { pair.vm.arena.allocator, pair.vm.memory, HV_DISCARD_VECTORED, 8 };
+	hv_host_config config = { .view = pair.vm.arena.allocator,
+				  .memory = pair.vm.memory,
+				  .discard = HV_DISCARD_VECTORED,
+				  .batch_huge = 8 };
 	config.memory.huge_count = HUGE + 1;
 	assert_int_equal(hv_host_open(&other, &config), HV_ERR_GUEST);
 	config.memory.huge_count = HUGE - 1;
@@ -135,7 +138,10 @@ static void nonsense_in_the_ports_never_hurts_the_service(void **state)
 	static hv_install_service service;
 	hv_vm_config config = t_vm_config("anon-thp", HUGE, 4);
 	assert_int_equal(hv_vm_create(&pair.vm, &config), HV_OK);
-	hv_host_config host = { pair.vm.arena.allocator, pair.vm.memory, HV_DISCARD_VECTORED, 8 };
+	hv_host_config host = { .view = pair.vm.arena.allocator,
+				.memory = pair.vm.memory,
+				.discard = HV_DISCARD_VECTORED,
+				.batch_huge = 8 };
 	assert_int_equal(hv_host_open(&pair.host, &host), HV_OK);
 	assert_int_equal(hv_install_service_start(&service, &pair.host, pair.vm.ports, 4), HV_OK);
 	uint64_t random = 42;

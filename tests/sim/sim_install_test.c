@@ -13,7 +13,10 @@ static void pair_with_ports(t_pair *pair, uint32_t n_vcpus, uint64_t timeout_ns)
 	hv_vm_config config = t_vm_config("anon-thp", HUGE, n_vcpus);
 	config.install_timeout_ns = timeout_ns;
 	assert_int_equal(hv_vm_create(&pair->vm, &config), HV_OK);
-	hv_host_config host = { pair->vm.arena.allocator, pair->vm.memory, HV_DISCARD_VECTORED, 8 };
+	hv_host_config host = { .view = pair->vm.arena.allocator,
+				.memory = pair->vm.memory,
+				.discard = HV_DISCARD_VECTORED,
+				.batch_huge = 8 };
 	assert_int_equal(hv_host_open(&pair->host, &host), HV_OK);
 	for (uint32_t idx = 0; idx < n_vcpus; idx++)
 		llfree_set_install(&pair->vm.vcpus[idx].view, hv_port_install, &pair->vm.vcpus[idx].port);

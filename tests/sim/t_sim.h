@@ -38,7 +38,10 @@ static inline void t_pair_open(t_pair *pair, const char *backing, uint64_t huge,
 {
 	hv_vm_config config = t_vm_config(backing, huge, 1);
 	assert_int_equal(hv_vm_create(&pair->vm, &config), HV_OK);
-	hv_host_config host = { pair->vm.arena.allocator, pair->vm.memory, HV_DISCARD_VECTORED, batch_huge };
+	hv_host_config host = { .view = pair->vm.arena.allocator,
+				.memory = pair->vm.memory,
+				.discard = HV_DISCARD_VECTORED,
+				.batch_huge = batch_huge };
 	assert_int_equal(hv_host_open(&pair->host, &host), HV_OK);
 }
 
