@@ -12,7 +12,13 @@
 #include <linux/module.h>
 #include <linux/swap.h>
 
-enum { NUMBERS = QVM_BALLOON_NUMBERS_MAX, RING_SIZE = 16, LEAST_RESERVE_MIB = 32, RING_AGAIN_MS = 200, STOP_SECONDS = 2 };
+enum {
+	NUMBERS = QVM_BALLOON_NUMBERS_MAX,
+	RING_SIZE = 16,
+	LEAST_RESERVE_MIB = 32,
+	RING_AGAIN_MS = 200,
+	STOP_SECONDS = 2
+};
 
 static unsigned int balloon_reserve_mib;
 module_param(balloon_reserve_mib, uint, 0644);
@@ -64,7 +70,8 @@ static bool tell_host(struct lg_device *dev, unsigned int ring_idx, const struct
 	unsigned long give_up = jiffies + STOP_SECONDS * HZ;
 	struct page *page;
 
-	list_for_each_entry(page, pages, lru) {
+	list_for_each_entry(page, pages, lru)
+	{
 		if (at == n_pages)
 			break;
 		WRITE_ONCE(numbers[at], (u32)page_to_pfn(page));
@@ -87,7 +94,8 @@ static void free_list(struct list_head *pages)
 {
 	struct page *page, *next;
 
-	list_for_each_entry_safe(page, next, pages, lru) {
+	list_for_each_entry_safe(page, next, pages, lru)
+	{
 		list_del(&page->lru);
 		__free_pages(page, LLFREE_HUGE_ORDER);
 		cond_resched();

@@ -36,9 +36,9 @@ struct lg_bench_allocator {
 
 struct lg_bench_case {
 	const char *name;
-	const char *phases[LG_BENCH_PHASES_MAX];                       /* each a step that is timed */
+	const char *phases[LG_BENCH_PHASES_MAX]; /* each a step that is timed */
 	void (*steps[LG_BENCH_PHASES_MAX])(struct lg_bench_worker *worker);
-	void (*prepare)(struct lg_bench_worker *worker);               /* before the first round */
+	void (*prepare)(struct lg_bench_worker *worker); /* before the first round */
 	unsigned int warm_rounds;
 };
 

@@ -159,8 +159,8 @@ static void close_alloc_pages(struct lg_bench_run *run)
 
 static bool get_alloc_pages(struct lg_bench_worker *worker, u64 *block)
 {
-	struct page *page = alloc_pages_node(worker->run->node, GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY,
-					     worker->run->order);
+	struct page *page =
+		alloc_pages_node(worker->run->node, GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY, worker->run->order);
 
 	*block = (u64)(uintptr_t)page;
 	return page != NULL;

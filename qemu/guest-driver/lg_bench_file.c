@@ -83,8 +83,8 @@ static bool take(struct request *request, const char *key, const char *value)
 	if (!strcmp(key, "allocator"))
 		return take_allocator(request, value);
 	if (!strcmp(key, "cpus"))
-		return !cpulist_parse(value, request->run.cpus) &&
-		       cpumask_subset(request->run.cpus, cpu_online_mask) && !cpumask_empty(request->run.cpus);
+		return !cpulist_parse(value, request->run.cpus) && cpumask_subset(request->run.cpus, cpu_online_mask) &&
+		       !cpumask_empty(request->run.cpus);
 	if (!strcmp(key, "region")) {
 		request->run.shared_region = !strcmp(value, "shared");
 		return request->run.shared_region || !strcmp(value, "own");
@@ -136,8 +136,7 @@ static void print_rounds(struct seq_buf *out, const struct lg_bench_case *kind, 
 	}
 }
 
-static int run_on(struct lg_bench_run *run, const struct lg_bench_allocator *allocator, struct seq_buf *out,
-		  bool first)
+static int run_on(struct lg_bench_run *run, const struct lg_bench_allocator *allocator, struct seq_buf *out, bool first)
 {
 	struct lg_bench_result *result = kzalloc(sizeof(*result), GFP_KERNEL);
 	int err;

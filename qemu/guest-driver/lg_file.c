@@ -147,8 +147,7 @@ void lg_file_revoke(struct lg_device *dev)
 	struct lg_space *space;
 
 	mutex_lock(&dev->spaces_lock);
-	list_for_each_entry(space, &dev->spaces, link)
-		unmap_mapping_range(&space->mapping, 0, 0, 1);
+	list_for_each_entry(space, &dev->spaces, link) unmap_mapping_range(&space->mapping, 0, 0, 1);
 	mutex_unlock(&dev->spaces_lock);
 }
 

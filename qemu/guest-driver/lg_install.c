@@ -16,7 +16,8 @@ enum { TIMEOUT_MS = 5000, TIMEOUT_LEAST_MS = 10, SILENT_SHARE = 20, RING_AGAIN_M
 
 static unsigned int install_timeout_ms;
 module_param(install_timeout_ms, uint, 0644);
-MODULE_PARM_DESC(install_timeout_ms, "how long to wait for the host to install memory (0: what the host says, or 5000)");
+MODULE_PARM_DESC(install_timeout_ms,
+		 "how long to wait for the host to install memory (0: what the host says, or 5000)");
 
 int lg_install_open(struct lg_device *dev)
 {
@@ -50,8 +51,7 @@ void lg_install_answered(struct lg_device *dev)
 {
 	unsigned int idx;
 
-	for_each_set_bit(idx, dev->ports_busy, dev->header.n_ports)
-		wake_up(&dev->ports[idx].answered);
+	for_each_set_bit(idx, dev->ports_busy, dev->header.n_ports) wake_up(&dev->ports[idx].answered);
 }
 
 static bool port_claim(struct lg_device *dev, u32 *port_idx)
@@ -118,8 +118,8 @@ static void complain(struct lg_device *dev, u64 huge_idx, u32 answer, unsigned i
 {
 	lg_count(install_failures, 1);
 	if (answer)
-		pr_warn_ratelimited("the host refused to install huge frame %llu for %s[%d]\n", huge_idx,
-				    current->comm, task_pid_nr(current));
+		pr_warn_ratelimited("the host refused to install huge frame %llu for %s[%d]\n", huge_idx, current->comm,
+				    task_pid_nr(current));
 	else if (!fatal_signal_pending(current))
 		pr_warn_ratelimited("the host did not install huge frame %llu for %s[%d] within %u ms\n", huge_idx,
 				    current->comm, task_pid_nr(current), timeout_ms);

@@ -14,8 +14,7 @@ u64 lg_counted(enum lg_stat stat)
 	u64 sum = 0;
 	int cpu;
 
-	for_each_possible_cpu(cpu)
-		sum += READ_ONCE(per_cpu_ptr(lg_counters, cpu)->value[stat]);
+	for_each_possible_cpu(cpu) sum += READ_ONCE(per_cpu_ptr(lg_counters, cpu)->value[stat]);
 	return sum;
 }
 

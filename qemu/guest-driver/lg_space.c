@@ -84,7 +84,8 @@ static void window_trim(struct lg_space *space, struct lg_window *window, pgoff_
 	size_t n_frames = 0;
 	unsigned int idx = first;
 
-	for_each_set_bit_from(idx, window->present, last + 1) {
+	for_each_set_bit_from(idx, window->present, last + 1)
+	{
 		if (check && covered(space, base + idx, base + idx))
 			continue;
 		__clear_bit(idx, window->present);
@@ -199,7 +200,8 @@ void lg_space_uncover(struct lg_space *space, pgoff_t first, pgoff_t last)
 	unsigned long window_idx = first >> LLFREE_HUGE_ORDER, last_idx = last >> LLFREE_HUGE_ORDER;
 	void *window;
 
-	xa_for_each_range(&space->windows, window_idx, window, window_idx, last_idx) {
+	xa_for_each_range(&space->windows, window_idx, window, window_idx, last_idx)
+	{
 		window_uncover(space, window_idx, first, last);
 		cond_resched();
 	}
@@ -215,8 +217,7 @@ void lg_space_destroy(struct lg_space *space)
 	mutex_lock(&dev->spaces_lock);
 	list_del(&space->link);
 	mutex_unlock(&dev->spaces_lock);
-	xa_for_each(&space->windows, window_idx, window)
-		window_destroy(space, window);
+	xa_for_each(&space->windows, window_idx, window) window_destroy(space, window);
 	xa_destroy(&space->windows);
 	held = atomic_long_read(&space->held_frames);
 	if (held && dev->alive)

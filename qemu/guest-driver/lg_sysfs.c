@@ -14,19 +14,19 @@ static struct lg_device *device_of(struct device *device)
 	return container_of(dev_get_drvdata(device), struct lg_device, misc);
 }
 
-#define LG_COUNTER_SHOW(name, text)                                                                       \
-	static ssize_t name##_show(struct device *device, struct device_attribute *attr, char *page)      \
-	{                                                                                                 \
-		return sysfs_emit(page, "%llu\n", lg_counted(LG_STAT_##name));                            \
-	}                                                                                                 \
+#define LG_COUNTER_SHOW(name, text)                                                                  \
+	static ssize_t name##_show(struct device *device, struct device_attribute *attr, char *page) \
+	{                                                                                            \
+		return sysfs_emit(page, "%llu\n", lg_counted(LG_STAT_##name));                       \
+	}                                                                                            \
 	static DEVICE_ATTR_RO(name);
 LG_STATS(LG_COUNTER_SHOW)
 
-#define LG_REGION_SHOW(name)                                                                              \
-	static ssize_t name##_show(struct device *device, struct device_attribute *attr, char *page)      \
-	{                                                                                                 \
-		return region_show(device, page, offsetof(llfree_stats, name));                           \
-	}                                                                                                 \
+#define LG_REGION_SHOW(name)                                                                         \
+	static ssize_t name##_show(struct device *device, struct device_attribute *attr, char *page) \
+	{                                                                                            \
+		return region_show(device, page, offsetof(llfree_stats, name));                      \
+	}                                                                                            \
 	static DEVICE_ATTR_RO(name)
 
 static ssize_t region_show(struct device *device, char *page, size_t offset)
@@ -70,7 +70,8 @@ static ssize_t audit_show(struct device *device, struct device_attribute *attr, 
 		return -ENODEV;
 	if (llfree_audit(&dev->view, &report))
 		return sysfs_emit(page, "ok free %llu cached %llu\n", report.free_frames, report.cached_frames);
-	return sysfs_emit(page, "wrong first %llu child %llu huge %llu tree %llu slot %llu claim %llu tail %llu word %llu\n",
+	return sysfs_emit(page,
+			  "wrong first %llu child %llu huge %llu tree %llu slot %llu claim %llu tail %llu word %llu\n",
 			  report.first_bad, report.child_count_wrong, report.huge_rows_open, report.tree_count_wrong,
 			  report.reservation_wrong, report.claim_wrong, report.tail_open, report.word_invalid);
 }
@@ -91,7 +92,7 @@ static struct attribute *lg_sysfs_attrs[] = {
 #define LG_COUNTER_ATTR(name, text) &dev_attr_##name.attr,
 	LG_STATS(LG_COUNTER_ATTR)
 #undef LG_COUNTER_ATTR
-	&dev_attr_frames.attr,
+		& dev_attr_frames.attr,
 	&dev_attr_free_frames.attr,
 	&dev_attr_cached_frames.attr,
 	&dev_attr_free_huge.attr,

@@ -28,21 +28,21 @@
 
 /* --- statistics: counted per CPU, summed by who reads ---------------------------------------------------------- */
 
-#define LG_STATS(X)                                                        \
-	X(faults_4k, "pages handed out by fault, 4 KiB each")              \
-	X(faults_2m, "runs handed out by fault, 2 MiB each")               \
-	X(faults_failed, "faults that ended in SIGBUS")                    \
-	X(frames_got, "frames taken from the allocator, ever")             \
-	X(frames_put, "frames given back to it, ever")                     \
-	X(puts_refused, "frames that the allocator did not take back")     \
-	X(zeroed_bytes, "written before a process saw the frame")          \
-	X(installs, "huge frames that the host was asked for")             \
-	X(install_failures, "of these, refused or not answered in time")   \
-	X(install_ns, "time that these took, in all")                      \
-	X(port_waits, "installs that found all ports busy")                \
-	X(interrupts, "from the host")                                     \
-	X(balloon_inflated, "2 MiB pages handed to the host, ever")        \
-	X(balloon_deflated, "of these, taken back")                        \
+#define LG_STATS(X)                                                      \
+	X(faults_4k, "pages handed out by fault, 4 KiB each")            \
+	X(faults_2m, "runs handed out by fault, 2 MiB each")             \
+	X(faults_failed, "faults that ended in SIGBUS")                  \
+	X(frames_got, "frames taken from the allocator, ever")           \
+	X(frames_put, "frames given back to it, ever")                   \
+	X(puts_refused, "frames that the allocator did not take back")   \
+	X(zeroed_bytes, "written before a process saw the frame")        \
+	X(installs, "huge frames that the host was asked for")           \
+	X(install_failures, "of these, refused or not answered in time") \
+	X(install_ns, "time that these took, in all")                    \
+	X(port_waits, "installs that found all ports busy")              \
+	X(interrupts, "from the host")                                   \
+	X(balloon_inflated, "2 MiB pages handed to the host, ever")      \
+	X(balloon_deflated, "of these, taken back")                      \
 	X(balloon_short, "targets that the guest had not the memory for")
 
 enum lg_stat {
@@ -137,9 +137,9 @@ struct lg_window {
 
 struct lg_space {
 	struct lg_device *dev;
-	struct list_head link;         /* in dev->spaces */
-	struct address_space mapping;  /* who maps this file: the kernel keeps it */
-	struct xarray windows;         /* by page offset >> 9 */
+	struct list_head link;        /* in dev->spaces */
+	struct address_space mapping; /* who maps this file: the kernel keeps it */
+	struct xarray windows;        /* by page offset >> 9 */
 	atomic_long_t held_frames;
 };
 

@@ -62,8 +62,8 @@ typedef struct qvm_header {
 /** An install: the words of hypervisor-sim/transport/install_port.h. The guest writes request and rings
  *  QVM_VECTOR_INSTALL; the monitor answers with the same sequence, then rings. Sequence 0 is never used. */
 enum {
-	QVM_PORT_IDX_BITS = 40,    /**< request: sequence:24, huge frame:40 */
-	QVM_PORT_ANSWER_BITS = 2,  /**< answer: sequence:24, QVM_PORT_*:2 */
+	QVM_PORT_IDX_BITS = 40,   /**< request: sequence:24, huge frame:40 */
+	QVM_PORT_ANSWER_BITS = 2, /**< answer: sequence:24, QVM_PORT_*:2 */
 	QVM_PORT_SEQUENCE_MASK = 0xffffff,
 	QVM_PORT_DONE = 1,
 	QVM_PORT_REFUSED = 2

@@ -159,10 +159,7 @@ static bool proof(inflate *self, phase at, const hv_move *move, uint64_t before_
 	char detail[200];
 	uint64_t freed = before_bytes > after_bytes ? before_bytes - after_bytes : 0;
 	uint64_t touched = self->filled_bytes < move->bytes ? self->filled_bytes : move->bytes;
-	bool automatic = self->technique->technique->automatic;
 	uint64_t wanted = touched > slack_bytes(self) ? touched - slack_bytes(self) : 0;
-	if (automatic) /* how much of the free memory it finds is a result, not a rule; all it took must have gone */
-		wanted = move->bytes > HV_HUGE_BYTES ? move->bytes - HV_HUGE_BYTES : 0;
 	self->figures[at].freed += freed;
 	self->n_proven++;
 	snprintf(detail, sizeof(detail),
@@ -246,6 +243,7 @@ static bool iterate(inflate *self)
 static void row_emit(inflate *self, phase at, const char *metric, const char *unit, const hv_samples *samples)
 {
 	const phase_figures *figures = &self->figures[at];
+	const hv_technique *technique = self->technique->technique;
 	bool reclaims = phase_table[at].reclaims;
 	char note[60];
 	if (samples->n_values == 0)
@@ -253,8 +251,8 @@ static void row_emit(inflate *self, phase at, const char *metric, const char *un
 	snprintf(note, sizeof(note), "accelerator %s", qvm_accel_text(self->rig.vm.accel));
 	hv_row row = {
 		.scenario = "inflate",
-		.technique = self->technique->technique->name,
-		.allocator = self->technique->technique->allocator,
+		.technique = technique->name,
+		.allocator = technique->allocator,
 		.device = self->options->vfio != NULL ? "vfio" : "none",
 		.backing = qvm_rig_backing(&self->rig),
 		.phase = phase_table[at].name,
@@ -266,7 +264,9 @@ static void row_emit(inflate *self, phase at, const char *metric, const char *un
 		.has_bytes_freed = reclaims,
 		.bytes_freed = figures->freed,
 		.proof = reclaims ? "st_blocks of the memory files" : NULL,
-		.discard = reclaims ? self->technique->technique->discard : NULL,
+		.discard = !reclaims            ? NULL
+			   : technique->batches ? "punch, one call per run of neighbours"
+						: technique->discard,
 		.note = note,
 		.quiet = strcmp(metric, "time") != 0,
 	};

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a technique with the guest driver has: BAR 2, its bells, and the services of hypervisor-sim/host over them:
+ * installs for LLFree, the channel for the balloon of 2 MiB pages. The parts of a qvm_technique: prepare, attach,
+ * leave, detach. */
+#ifndef QVM_LINK_H
+#define QVM_LINK_H
+
+#include "rig/qvm_rig.h"
+
+/* LLFree: the frames behind /dev/llfree are the memory. */
+HV_MUST_CHECK hv_err qvm_link_frames_prepare(qvm_rig *rig);
+HV_MUST_CHECK hv_err qvm_link_frames_attach(qvm_rig *rig);
+
+/* The balloon: the guest's RAM is the memory. */
+HV_MUST_CHECK hv_err qvm_link_balloon_prepare(qvm_rig *rig);
+HV_MUST_CHECK hv_err qvm_link_balloon_attach(qvm_rig *rig);
+
+void qvm_link_leave(qvm_rig *rig);
+void qvm_link_detach(qvm_rig *rig);
+
+#endif

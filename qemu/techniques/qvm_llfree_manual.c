@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * llfree-manual: the host half of hvsim over the frames that the guest driver serves: state and memory lie behind
+ * BAR 2. */
+#include "monitor/qvm_link.h"
+#include "techniques/qvm_technique.h"
+
+extern const hv_technique hv_technique_llfree_manual;
+
+const qvm_technique qvm_technique_llfree_manual = {
+	.technique = &hv_technique_llfree_manual,
+	.device = "ivshmem-doorbell",
+	.device_frames = true,
+	.prepare = qvm_link_frames_prepare,
+	.attach = qvm_link_frames_attach,
+	.leave = qvm_link_leave,
+	.detach = qvm_link_detach,
+};
