@@ -169,6 +169,12 @@ hv_err qvm_link_balloon_attach(qvm_rig *rig)
 	return qvm_rig_modprobe(rig, "llfree_guest", NULL);
 }
 
+void qvm_link_hush(qvm_rig *rig)
+{
+	qvm_link *self = rig->own;
+	hv_install_service_stop(&self->installs);
+}
+
 void qvm_link_leave(qvm_rig *rig)
 {
 	qvm_link *self = rig->own;

@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FORK_BYTES = 4 * GF_HUGE, CROWD = 6, CROWD_ROUNDS = 5, CROWD_THREADS = 3, CROWD_BYTES = 4 * GF_HUGE };
+enum { FORK_BYTES = 4 * GF_HUGE, CROWD = 6, CROWD_ROUNDS = 2, CROWD_THREADS = 3, CROWD_BYTES = 4 * GF_HUGE };
 
 static bool exited_well(int status)
 {
