@@ -4,6 +4,8 @@
  * alloc_pages. Needs no monitor. Times are nanoseconds per operation with three digits, one number a round.
  *   case=bulk|repeat|rand order=0..10 threads=N mib=N ops=N rounds=N cpus=LIST node=N allocator=both|llfree|alloc_pages
  *   region=own|shared
+ * "zeroes" tells that this kernel clears pages as it hands them out or takes them back (boot with init_on_alloc=0 to
+ * compare allocators alone).
  */
 #include "llfree_guest.h"
 #include "lg_bench.h"
@@ -149,6 +151,8 @@ static int run_on(struct lg_bench_run *run, const struct lg_bench_allocator *all
 	seq_buf_printf(out, "%s{\"allocator\":\"%s\"", first ? "" : ",", allocator->name);
 	if (err)
 		seq_buf_printf(out, ",\"error\":%d", -err);
+	if (allocator == &lg_bench_alloc_pages) /* a kernel may clear all that it hands out: another measure then */
+		seq_buf_printf(out, ",\"zeroes\":%s", want_init_on_alloc(0) || want_init_on_free() ? "true" : "false");
 	seq_buf_printf(out, ",\"failed\":%llu", result->failed);
 	print_rounds(out, run->kind, result);
 	seq_buf_printf(out, "}");
