@@ -26,7 +26,7 @@ static void device_map_again(hv_host *self, uint64_t huge_idx)
 
 hv_err hv_host_discard(hv_host *self, const uint64_t *huge_idx, size_t n_huge, bool *failed)
 {
-	uint64_t calls = 0, n_failed = 0;
+	uint64_t calls = 0, n_failed = 0, begin_ns = hv_now_ns();
 	if (n_huge > HV_DISCARD_MAX)
 		return HV_ERR_INVAL;
 	if (self->device != NULL && self->device->unmap(self->device->context, huge_idx, n_huge) != HV_OK) {
@@ -36,7 +36,8 @@ hv_err hv_host_discard(hv_host *self, const uint64_t *huge_idx, size_t n_huge, b
 		}
 		return HV_ERR_DISCARD;
 	}
-	uint64_t begin_ns = hv_now_ns();
+	if (self->device != NULL)
+		atomic_fetch_add_explicit(&self->counters.unmapped, n_huge, memory_order_relaxed);
 	hv_err err = hv_discard(&self->discarder, &self->memory, huge_idx, n_huge, failed, &calls);
 	time_count(self, begin_ns);
 	atomic_fetch_add_explicit(&self->counters.discard_calls, calls, memory_order_relaxed);
@@ -80,9 +81,11 @@ hv_err hv_host_populate(hv_host *self, uint64_t huge_idx)
 {
 	uint64_t begin_ns = hv_now_ns();
 	hv_err err = hv_populate(hv_memory_huge(&self->memory, huge_idx), HV_HUGE_BYTES);
-	time_count(self, begin_ns);
-	if (err == HV_OK && self->device != NULL)
+	if (err == HV_OK && self->device != NULL) {
 		err = self->device->map(self->device->context, &huge_idx, 1);
+		atomic_fetch_add_explicit(&self->counters.mapped, 1, memory_order_relaxed);
+	}
+	time_count(self, begin_ns);
 	if (err == HV_OK)
 		return HV_OK;
 	bool failed; /* part of it may be there */

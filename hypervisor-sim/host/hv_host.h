@@ -19,8 +19,9 @@ typedef struct hv_host_counters {
 	_Atomic uint64_t discarded;                       /**< huge frames discarded */
 	_Atomic uint64_t discard_calls;
 	_Atomic uint64_t discard_failures;
-	_Atomic uint64_t messages;  /**< from and to the guest: elements of rings, targets, requests to install */
-	_Atomic uint64_t memory_ns; /**< in calls that discard or populate, all threads together */
+	_Atomic uint64_t messages; /**< from and to the guest: elements of rings, targets, requests to install */
+	_Atomic uint64_t unmapped, mapped; /**< huge frames, of a device that follows moves */
+	_Atomic uint64_t memory_ns;        /**< in calls that discard, populate, unmap or map, all threads together */
 } hv_host_counters;
 
 typedef struct hv_host_config {

@@ -13,6 +13,9 @@ hv_traffic hv_traffic_of(const hv_host *host)
 	return (hv_traffic){
 		.discards = atomic_load_explicit(&counters->discard_calls, memory_order_relaxed),
 		.messages = atomic_load_explicit(&counters->messages, memory_order_relaxed),
+		.unmaps = atomic_load_explicit(&counters->unmapped, memory_order_relaxed),
+		.maps = atomic_load_explicit(&counters->mapped, memory_order_relaxed),
+		.has_device = host->device != NULL,
 		.host_ns = atomic_load_explicit(&counters->memory_ns, memory_order_relaxed),
 	};
 }
@@ -33,6 +36,10 @@ hv_err hv_traffic_add(hv_traffic_samples *self, const hv_traffic *before, const 
 	hv_err err = hv_samples_add(&self->discards, (double)(after->discards - before->discards) * per_gib);
 	if (err == HV_OK)
 		err = hv_samples_add(&self->messages, (double)(after->messages - before->messages) * per_gib);
+	if (err == HV_OK && after->has_device)
+		err = hv_samples_add(&self->unmaps, (double)(after->unmaps - before->unmaps) * per_gib);
+	if (err == HV_OK && after->has_device)
+		err = hv_samples_add(&self->maps, (double)(after->maps - before->maps) * per_gib);
 	if (err == HV_OK)
 		err = hv_samples_add(&self->host, (double)(after->host_ns - before->host_ns) * per_huge);
 	if (err == HV_OK && before->has_guest && after->has_guest)
@@ -46,10 +53,9 @@ void hv_traffic_emit(hv_traffic_samples *self, hv_result *result, const hv_row *
 		const char *metric, *unit;
 		hv_samples *samples;
 	} figures[] = {
-		{ "discards", "1/GiB", &self->discards },
-		{ "messages", "1/GiB", &self->messages },
-		{ "host-time", "ns/2MiB", &self->host },
-		{ "guest-time", "ns/2MiB", &self->guest },
+		{ "discards", "1/GiB", &self->discards }, { "messages", "1/GiB", &self->messages },
+		{ "unmaps", "1/GiB", &self->unmaps },     { "maps", "1/GiB", &self->maps },
+		{ "host-time", "ns/2MiB", &self->host },  { "guest-time", "ns/2MiB", &self->guest },
 	};
 	for (size_t at = 0; at < sizeof(figures) / sizeof(figures[0]); at++) {
 		hv_row row = *like;

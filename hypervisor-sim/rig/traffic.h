@@ -13,11 +13,13 @@
 
 /** Sums since the VM began. */
 typedef struct hv_traffic {
-	uint64_t discards; /**< calls that give memory back */
-	uint64_t messages; /**< elements of rings, new targets, requests to install */
-	uint64_t host_ns;  /**< in calls that give memory back, or make it present */
-	uint64_t guest_ns; /**< CPU time of the guest's part */
-	bool has_guest;    /**< guest_ns is known */
+	uint64_t discards;     /**< calls that give memory back */
+	uint64_t messages;     /**< elements of rings, new targets, requests to install */
+	uint64_t unmaps, maps; /**< huge frames, of a DMA device that follows moves */
+	uint64_t host_ns;      /**< in calls that give memory back, or make it present; the device's included */
+	uint64_t guest_ns;     /**< CPU time of the guest's part */
+	bool has_guest;        /**< guest_ns is known */
+	bool has_device;       /**< there is such a device */
 } hv_traffic;
 
 /** What this host has counted so far; guest_ns is the caller's to add. */
@@ -27,7 +29,7 @@ uint64_t hv_thread_cpu_ns(pthread_t thread);
 
 /** One sample of each figure for each move. Zeroed = empty. */
 typedef struct hv_traffic_samples {
-	hv_samples discards, messages, host, guest;
+	hv_samples discards, messages, unmaps, maps, host, guest;
 } hv_traffic_samples;
 
 /** Add a move of so many bytes (not 0). @return HV_OK; HV_ERR_SYSTEM */

@@ -74,20 +74,23 @@ static void shared_state_sends_nothing_to_reclaim_and_one_request_an_install(voi
 static void samples_are_per_gib_and_per_huge_frame(void **state)
 {
 	hv_traffic_samples samples = { 0 };
-	hv_traffic before = { 10, 20, 1000, 0, false }, after = { 12, 84, 5000, 700, true };
+	hv_traffic before = { .discards = 10, .messages = 20, .host_ns = 1000 };
+	hv_traffic after = { .discards = 12, .messages = 84, .host_ns = 5000, .guest_ns = 700, .has_guest = true };
 	(void)state;
 	assert_int_equal(hv_traffic_add(&samples, &before, &after, UINT64_C(512) << 20), HV_OK);
 	assert_true(samples.discards.values[0] == 4 && samples.messages.values[0] == 128);
 	assert_true(samples.host.values[0] == 4000.0 / 256);
 	assert_int_equal(samples.guest.n_values, 0);
-	before.has_guest = true;
+	before.has_guest = after.has_device = true;
+	after.unmaps = 3;
 	assert_int_equal(hv_traffic_add(&samples, &before, &after, MIB_2), HV_OK);
 	assert_true(samples.guest.n_values == 1 && samples.guest.values[0] == 700);
+	assert_true(samples.unmaps.n_values == 1 && samples.unmaps.values[0] == 3 * 512 && samples.maps.values[0] == 0);
 	hv_result result;
 	hv_row like = { .scenario = "inflate", .technique = "none", .phase = "shrink", .has_bytes_moved = true };
 	assert_int_equal(hv_result_open(&result, NULL, "inflate", 1), HV_OK);
 	hv_traffic_emit(&samples, &result, &like);
-	assert_int_equal(cJSON_GetArraySize(result.rows), 4);
+	assert_int_equal(cJSON_GetArraySize(result.rows), 6);
 	assert_null(cJSON_GetObjectItem(cJSON_GetArrayItem(result.rows, 0), "bytes_moved"));
 	assert_true(samples.discards.n_values == 0 && samples.guest.n_values == 0);
 	hv_result_close(&result);
