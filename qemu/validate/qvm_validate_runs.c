@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Fresh runs: hvsim and this program itself, as programs of their own, so that each result is what a person would get.
+ * The VMs run first: what their memory is made of, the simulation's is made of too. */
+#define _GNU_SOURCE
+#include "scenario/qvm_scenario.h"
+#include "validate/qvm_validate.h"
+#include "vm/qvm_program.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOOK_NS UINT64_C(100000000)
+
+static const char *kept_text(const char *format, const char *first, const char *second)
+{
+	char *text = NULL;
+	if (asprintf(&text, format, first, second) < 0)
+		return NULL;
+	return text;
+}
+
+/* Beside this program where it is installed; in its own folder of a build. */
+static const char *hvsim_path(const qvm_validate_options *options)
+{
+	static const char *const places[] = { "%s/hvsim%s", "%s/../hypervisor-sim/hvsim%s" };
+	char self[512];
+	ssize_t chars = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	if (options->hvsim != NULL || chars <= 0)
+		return options->hvsim != NULL ? options->hvsim : "hvsim";
+	self[chars] = '\0';
+	*strrchr(self, '/') = '\0';
+	for (size_t at = 0; at < sizeof(places) / sizeof(places[0]); at++) {
+		const char *path = kept_text(places[at], self, "");
+		if (path != NULL && access(path, X_OK) == 0)
+			return path;
+	}
+	return "hvsim";
+}
+
+/* Run it to its end; Ctrl-C is passed on once, so that it can save what it has.
+ * @return 0 or the exit code to end with; a failed check of the other program is no failure of this one */
+static int run(const qvm_args *args)
+{
+	pid_t pid;
+	int status = 0;
+	bool told = false;
+	fflush(stdout);
+	if (!qvm_program_start(args, STDERR_FILENO, &pid)) {
+		fprintf(stderr, "llfree-qemu validate: can't start %s: %s\n",
+			args->n_args > 0 ? args->argv[0] : "a program", strerror(errno));
+		return HV_EXIT_CHECK;
+	}
+	while (!qvm_program_wait(pid, LOOK_NS, &status)) {
+		if (hv_interrupted() && !told)
+			kill(pid, SIGINT);
+		told = hv_interrupted();
+	}
+	if (hv_interrupted())
+		return HV_EXIT_INTERRUPTED;
+	if (WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == HV_EXIT_CHECK))
+		return 0;
+	if (WIFEXITED(status))
+		fprintf(stderr, "llfree-qemu validate: %s ended with %d\n", args->argv[0], WEXITSTATUS(status));
+	else
+		fprintf(stderr, "llfree-qemu validate: %s was ended by signal %d\n", args->argv[0], WTERMSIG(status));
+	return HV_EXIT_CHECK;
+}
+
+static void sizes_add(qvm_args *args, const qvm_options *options)
+{
+	qvm_args_add(args, "--memory=%" PRIu64, options->memory_bytes);
+	qvm_args_add(args, "--target=%" PRIu64, options->target_bytes);
+	qvm_args_add(args, "--iterations=%" PRIu64, options->iterations);
+	qvm_args_add(args, "--seed=%" PRIu64, options->seed);
+}
+
+static void text_add(qvm_args *args, const char *option, const char *value)
+{
+	if (value != NULL)
+		qvm_args_add(args, "--%s=%s", option, value);
+}
+
+static int vm_run(qvm_validate_options *options)
+{
+	static const char *const accels[] = { "auto", "kvm", "tcg" };
+	const qvm_options *common = &options->common;
+	qvm_args args = { 0 };
+	options->vm_path = kept_text("%s/%s", options->output, "vm.json");
+	qvm_args_add(&args, "/proc/self/exe");
+	qvm_args_add(&args, "run");
+	qvm_args_add(&args, "--scenario=inflate");
+	sizes_add(&args, common);
+	qvm_args_add(&args, "--cpus=%" PRIu64, common->cpus);
+	qvm_args_add(&args, "--accel=%s", accels[common->accel]);
+	qvm_args_add(&args, "--boot-timeout=%" PRIu64, common->boot_timeout_ms / 1000);
+	text_add(&args, "technique", common->technique);
+	text_add(&args, "backing", common->backing);
+	text_add(&args, "qemu", common->qemu);
+	text_add(&args, "append", common->append);
+	text_add(&args, "image", common->image.image);
+	text_add(&args, "kernel", common->image.kernel);
+	text_add(&args, "modules", common->image.modules);
+	text_add(&args, "headers", common->image.headers);
+	text_add(&args, "json", options->vm_path);
+	int status = run(&args);
+	qvm_args_clear(&args);
+	return status;
+}
+
+/* A technique that only one world has is left out there, without a word of the other. */
+static const char *sim_techniques(const char *wanted)
+{
+	static char list[400];
+	list[0] = '\0';
+	for (const hv_technique *const *each = hv_techniques; *each != NULL; each++) {
+		size_t used = strlen(list);
+		if ((*each)->grain_bytes != 0 && hv_options_wants(wanted, (*each)->name))
+			snprintf(list + used, sizeof(list) - used, "%s%s", used > 0 ? "," : "", (*each)->name);
+	}
+	return list[0] != '\0' ? list : "all";
+}
+
+static int sim_run(const qvm_validate_options *options, const char *technique, const char *backing, const char *device,
+		   const char *path)
+{
+	qvm_args args = { 0 };
+	qvm_args_add(&args, "%s", hvsim_path(options));
+	qvm_args_add(&args, "inflate");
+	sizes_add(&args, &options->common);
+	qvm_args_add(&args, "--slow-limit=%" PRIu64, options->common.memory_bytes);
+	text_add(&args, "technique", technique);
+	text_add(&args, "backing", backing);
+	text_add(&args, "device", device);
+	text_add(&args, "json", path);
+	int status = run(&args);
+	qvm_args_clear(&args);
+	return status;
+}
+
+static int models_run(qvm_validate_options *options)
+{
+	const char *path = kept_text("%s/%s", options->output, "model.json");
+	int status = sim_run(options, "base-manual,huge-manual,virtio-mem,llfree-manual", "anon-thp", "none", path);
+	if (status != 0)
+		return status;
+	options->model_paths[options->n_models++] = path;
+	path = kept_text("%s/%s", options->output, "model-device.json");
+	status = sim_run(options, "virtio-mem,llfree-manual", "anon-thp", "dma", path);
+	qvm_figures figures;
+	/* without a DMA device there is no row, and nothing to be predicted for one */
+	if (status == 0 && qvm_figures_read(&figures, path, "inflate", NULL)) {
+		options->model_paths[options->n_models++] = path;
+		qvm_figures_close(&figures);
+	}
+	return status;
+}
+
+static bool output_make(qvm_validate_options *options)
+{
+	char name[64];
+	time_t now = time(NULL);
+	struct tm parts;
+	if (options->output == NULL) {
+		strftime(name, sizeof(name), "validate-%Y%m%d-%H%M%S", gmtime_r(&now, &parts));
+		options->output = kept_text("%s%s", name, "");
+	}
+	if (options->output != NULL && (mkdir(options->output, 0777) == 0 || errno == EEXIST))
+		return true;
+	fprintf(stderr, "llfree-qemu validate: --output %s: %s\n", options->output, strerror(errno));
+	return false;
+}
+
+/* What the VMs' memory is made of; tmpfs-huge when their result does not tell. */
+static const char *backing_of(const char *vm_path)
+{
+	qvm_figures figures;
+	const char *backing = NULL;
+	if (qvm_figures_read(&figures, vm_path, "inflate", NULL) && figures.backing != NULL)
+		backing = kept_text("%s%s", figures.backing, "");
+	qvm_figures_close(&figures);
+	return backing != NULL && hv_backing_find(backing) != NULL ? backing : "tmpfs-huge";
+}
+
+int qvm_validate_run_missing(qvm_validate_options *options)
+{
+	int status = 0;
+	bool vm = options->compares && options->vm_path == NULL, sim = options->compares && options->sim_path == NULL;
+	bool models = options->predicts && options->n_models == 0 && options->sim_path == NULL;
+	if ((vm || sim || models) && !output_make(options))
+		return HV_EXIT_USAGE;
+	if (vm)
+		status = vm_run(options);
+	if (status == 0 && sim) {
+		options->sim_path = kept_text("%s/%s", options->output, "sim.json");
+		status = sim_run(options, sim_techniques(options->common.technique),
+				 options->sim_backing != NULL ? options->sim_backing : backing_of(options->vm_path),
+				 "none", options->sim_path);
+	}
+	if (status == 0 && models)
+		status = models_run(options);
+	if (vm || sim || models)
+		fprintf(stderr, "llfree-qemu validate: results of the runs: %s/\n", options->output);
+	return status;
+}
