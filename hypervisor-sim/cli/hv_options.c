@@ -83,7 +83,8 @@ hv_options hv_options_default(void)
 			     .report_batch = 32 };
 }
 
-static uint64_t number(const struct argp_state *state, const char *name, const char *text, uint64_t low, uint64_t high)
+uint64_t hv_options_number(const struct argp_state *state, const char *name, const char *text, uint64_t low,
+			   uint64_t high)
 {
 	char *end;
 	errno = 0;
@@ -117,13 +118,13 @@ static error_t parse_tuning(int key, char *text, struct argp_state *state)
 	hv_options *options = state->input;
 	switch (key) {
 	case KEY_REPORT_ORDER:
-		options->report_order = number(state, "report-order", text, 0, 10);
+		options->report_order = hv_options_number(state, "report-order", text, 0, 10);
 		return 0;
 	case KEY_REPORT_DELAY:
-		options->report_delay_ms = number(state, "report-delay", text, 0, 3600000);
+		options->report_delay_ms = hv_options_number(state, "report-delay", text, 0, 3600000);
 		return 0;
 	case KEY_REPORT_BATCH:
-		options->report_batch = number(state, "report-batch", text, 1, HV_RING_SEGMENTS_MAX);
+		options->report_batch = hv_options_number(state, "report-batch", text, 1, HV_RING_SEGMENTS_MAX);
 		return 0;
 	case KEY_BLOCK:
 		options->block_bytes = bytes(state, "block", text);
@@ -150,25 +151,25 @@ static error_t parse_number(int key, char *text, struct argp_state *state)
 		options->target_bytes = bytes(state, "target", text);
 		return 0;
 	case KEY_ITERATIONS:
-		options->iterations = number(state, "iterations", text, 1, 100000);
+		options->iterations = hv_options_number(state, "iterations", text, 1, 100000);
 		return 0;
 	case KEY_VCPUS:
-		options->vcpus = number(state, "vcpus", text, 1, HV_VM_VCPUS_MAX);
+		options->vcpus = hv_options_number(state, "vcpus", text, 1, HV_VM_VCPUS_MAX);
 		return 0;
 	case KEY_BATCH:
-		options->batch_huge = number(state, "batch", text, 1, HV_DISCARD_MAX);
+		options->batch_huge = hv_options_number(state, "batch", text, 1, HV_DISCARD_MAX);
 		return 0;
 	case KEY_ORDER:
-		options->fill_order = number(state, "order", text, 0, LLFREE_HUGE_ORDER);
+		options->fill_order = hv_options_number(state, "order", text, 0, LLFREE_HUGE_ORDER);
 		return 0;
 	case KEY_PERIOD:
-		options->period_ms = number(state, "period", text, 1, 3600000);
+		options->period_ms = hv_options_number(state, "period", text, 1, 3600000);
 		return 0;
 	case KEY_TIMEOUT:
-		options->timeout_ms = number(state, "install-timeout", text, 1, 3600000);
+		options->timeout_ms = hv_options_number(state, "install-timeout", text, 1, 3600000);
 		return 0;
 	case KEY_SEED:
-		options->seed = number(state, "seed", text, 0, UINT32_MAX);
+		options->seed = hv_options_number(state, "seed", text, 0, UINT32_MAX);
 		return 0;
 	default:
 		return parse_tuning(key, text, state);
@@ -265,9 +266,8 @@ static const char *backing_name(size_t idx)
 	return hv_backings[idx] != NULL ? hv_backings[idx]->name : NULL;
 }
 
-/* Every name of the list must be one that name_at() knows. */
-static void names_check(const struct argp_state *state, const char *kind, const char *list,
-			const char *(*name_at)(size_t idx))
+void hv_options_names(const struct argp_state *state, const char *kind, const char *list,
+		      const char *(*name_at)(size_t idx))
 {
 	char known[512] = "all";
 	for (size_t idx = 0; name_at(idx) != NULL; idx++) {
@@ -290,11 +290,11 @@ static void names_check(const struct argp_state *state, const char *kind, const 
 void hv_options_check(const hv_options *options, const struct argp_state *state)
 {
 	char asked[32], allowed[32];
-	names_check(state, "technique", options->technique, technique_name);
-	names_check(state, "backing", options->backing, backing_name);
+	hv_options_names(state, "technique", options->technique, technique_name);
+	hv_options_names(state, "backing", options->backing, backing_name);
 	if (options->allocator != NULL && hv_guest_allocator_find(options->allocator) == NULL)
-		names_check(state, "allocator", strcmp(options->allocator, "all") != 0 ? options->allocator : "",
-			    allocator_name);
+		hv_options_names(state, "allocator", strcmp(options->allocator, "all") != 0 ? options->allocator : "",
+				 allocator_name);
 	hv_format_bytes(options->memory_bytes, asked, sizeof(asked));
 	uint64_t available_bytes = hv_meminfo_bytes("MemAvailable");
 	if (available_bytes != 0 && options->memory_bytes > available_bytes)

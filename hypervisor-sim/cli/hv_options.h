@@ -40,6 +40,13 @@ const hv_guest_allocator *hv_options_allocator(const hv_options *options, const 
 
 /** The value of an option that is any size. Ends the program with a usage error. */
 uint64_t hv_options_size(const struct argp_state *state, const char *name, const char *text);
+/** The value of an option that is a whole number. Ends the program with a usage error. */
+uint64_t hv_options_number(const struct argp_state *state, const char *name, const char *text, uint64_t low,
+			   uint64_t high);
+/** Every name of the list must be "all" alone, or one of name_at(0), name_at(1)...: NULL ends them. Else it ends the
+ *  program with a usage error that names them. */
+void hv_options_names(const struct argp_state *state, const char *kind, const char *list,
+		      const char *(*name_at)(size_t idx));
 /** The target for a technique: one that moves less than a huge frame at once is slow, and moves less memory. */
 uint64_t hv_options_target(const hv_options *options, const hv_technique *technique);
 

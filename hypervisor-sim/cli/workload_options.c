@@ -4,10 +4,7 @@
 #define _GNU_SOURCE
 #include "cli/workload_options.h"
 
-#include <ctype.h>
-#include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { KEY_WORKLOAD = 'w', KEY_TRACE = 0x2000, KEY_SPEED, KEY_SAMPLE, KEY_SLACK, KEY_ASK };
@@ -41,16 +38,6 @@ hv_workload_options hv_workload_options_default(void)
 	return options;
 }
 
-static uint64_t number(const struct argp_state *state, const char *name, const char *text, uint64_t low, uint64_t high)
-{
-	char *end;
-	errno = 0;
-	uint64_t value = strtoull(text, &end, 10);
-	if (!isdigit((unsigned char)text[0]) || *end != '\0' || errno != 0 || value < low || value > high)
-		argp_error(state, "--%s is '%s'; allowed: %" PRIu64 " to %" PRIu64, name, text, low, high);
-	return value;
-}
-
 static error_t parse(int key, char *text, struct argp_state *state)
 {
 	hv_workload_options *options = state->input;
@@ -65,10 +52,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		options->trace = text;
 		return 0;
 	case KEY_SPEED:
-		options->speed = number(state, "speed", text, 1, 1000);
+		options->speed = hv_options_number(state, "speed", text, 1, 1000);
 		return 0;
 	case KEY_SAMPLE:
-		options->sample_ms = number(state, "sample", text, 1, 60000);
+		options->sample_ms = hv_options_number(state, "sample", text, 1, 60000);
 		return 0;
 	case KEY_SLACK:
 		options->slack_bytes = hv_options_size(state, "slack", text);
@@ -84,26 +71,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 static const struct argp_child children[] = { { &hv_options_argp, 0, NULL, 0 }, { 0 } };
 const struct argp hv_workload_argp = { .options = option_table, .parser = parse, .children = children };
 
-static void names_check(const hv_workload_options *options, const struct argp_state *state)
+static const char *workload_name(size_t idx)
 {
-	char known[256] = "all";
-	for (const hv_program_kind *const *each = hv_program_kinds; *each != NULL; each++) {
-		size_t used = strlen(known);
-		snprintf(known + used, sizeof(known) - used, ", %s", (*each)->name);
-	}
-	if (strcmp(options->workload, "all") == 0)
-		return;
-	for (const char *at = options->workload;;) {
-		size_t chars = strcspn(at, ",");
-		bool found = false;
-		for (const hv_program_kind *const *each = hv_program_kinds; *each != NULL; each++)
-			found = found || (strlen((*each)->name) == chars && strncmp(at, (*each)->name, chars) == 0);
-		if (!found)
-			argp_error(state, "unknown workload '%.*s'; known: %s", (int)chars, at, known);
-		if (at[chars] == '\0')
-			return;
-		at += chars + 1;
-	}
+	return hv_program_kinds[idx] != NULL ? hv_program_kinds[idx]->name : NULL;
 }
 
 static void trace_load(hv_workload_options *options, const struct argp_state *state)
@@ -121,7 +91,7 @@ void hv_workload_options_check(hv_workload_options *options, struct argp_state *
 	if (options->common.target_bytes == 0)
 		options->common.target_bytes = HV_HUGE_BYTES;
 	hv_options_check(&options->common, state);
-	names_check(options, state);
+	hv_options_names(state, "workload", options->workload, workload_name);
 	if (options->common.memory_bytes < (UINT64_C(32) << 20))
 		argp_error(state, "--memory is too small for a workload; allowed: from 32M");
 	if (options->common.vcpus > options->common.memory_bytes >> 23)

@@ -245,14 +245,6 @@ static void run_all(const safety_options *options, hv_result *result)
 	hv_result_say(result, "transfers beside DMA-safe techniques: %" PRIu64 "\n", safe_transfers);
 }
 
-static uint64_t number(const struct argp_state *state, const char *name, const char *text, uint64_t high)
-{
-	uint64_t value = 0;
-	if (!hv_parse_bytes(text, &value) || value == 0 || value > high)
-		argp_error(state, "--%s is '%s'; allowed: 1 to %" PRIu64, name, text, high);
-	return value;
-}
-
 static error_t parse(int key, char *text, struct argp_state *state)
 {
 	safety_options *options = state->input;
@@ -263,13 +255,13 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		state->child_inputs[1] = &options->isolation;
 		return 0;
 	case KEY_TRANSFERS:
-		options->transfers = number(state, "transfers", text, UINT32_MAX);
+		options->transfers = hv_options_number(state, "transfers", text, 1, UINT32_MAX);
 		return 0;
 	case KEY_SECONDS:
-		options->seconds = number(state, "seconds", text, 86400);
+		options->seconds = hv_options_number(state, "seconds", text, 1, 86400);
 		return 0;
 	case KEY_WINDOW:
-		options->window_huge = number(state, "device-window", text, HV_DMA_HUGE_MAX);
+		options->window_huge = hv_options_number(state, "device-window", text, 1, HV_DMA_HUGE_MAX);
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "'%s' is not an option; see --help", text);

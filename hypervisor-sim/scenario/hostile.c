@@ -172,16 +172,6 @@ static void run_all(const hostile_options *options, hv_result *result)
 	}
 }
 
-static uint64_t number(const struct argp_state *state, const char *name, const char *text, uint64_t low, uint64_t high)
-{
-	char *end;
-	errno = 0;
-	uint64_t value = strtoull(text, &end, 10);
-	if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || value < low || value > high)
-		argp_error(state, "--%s is '%s'; allowed: %" PRIu64 " to %" PRIu64, name, text, low, high);
-	return value;
-}
-
 static error_t parse(int key, char *text, struct argp_state *state)
 {
 	hostile_options *options = state->input;
@@ -190,14 +180,14 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		state->child_inputs[0] = &options->common;
 		return 0;
 	case KEY_INPUTS:
-		options->inputs = number(state, "inputs", text, 1, INPUTS_MAX);
+		options->inputs = hv_options_number(state, "inputs", text, 1, INPUTS_MAX);
 		return 0;
 	case KEY_INPUT:
-		options->input = number(state, "input", text, 0, INPUTS_MAX);
+		options->input = hv_options_number(state, "input", text, 0, INPUTS_MAX);
 		options->one_input = true;
 		return 0;
 	case KEY_BOUND:
-		options->bound_s = number(state, "bound", text, 1, 3600);
+		options->bound_s = hv_options_number(state, "bound", text, 1, 3600);
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "'%s' is not an option; see --help", text);

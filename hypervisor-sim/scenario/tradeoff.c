@@ -295,15 +295,6 @@ static void list_parse(const struct argp_state *state, const char *name, const c
 	}
 }
 
-static uint64_t number(const struct argp_state *state, const char *name, const char *text, uint64_t high)
-{
-	char *end;
-	uint64_t value = strtoull(text, &end, 10);
-	if (end == text || *end != '\0' || text[0] == '-' || value < 1 || value > high)
-		argp_error(state, "--%s is '%s'; allowed: 1 to %" PRIu64, name, text, high);
-	return value;
-}
-
 static void check(tradeoff_options *options, const struct argp_state *state)
 {
 	if (options->common.target_bytes == 0)
@@ -334,10 +325,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		list_parse(state, "batches", text, 1, HV_RING_SEGMENTS_MAX, &options->batches);
 		return 0;
 	case KEY_GAP:
-		options->gap_ms = number(state, "gap", text, 60000);
+		options->gap_ms = hv_options_number(state, "gap", text, 1, 60000);
 		return 0;
 	case KEY_CYCLES:
-		options->cycles = number(state, "cycles", text, 10000);
+		options->cycles = hv_options_number(state, "cycles", text, 1, 10000);
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "'%s' is not an option; see --help", text);

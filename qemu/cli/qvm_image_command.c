@@ -4,17 +4,14 @@
 #define _GNU_SOURCE
 #include "cli/hv_options.h"
 #include "cli/qvm_commands.h"
-#include "image/qvm_image.h"
+#include "cli/qvm_image_options.h"
 
 #include <errno.h>
 #include <stdio.h>
 
-enum { KEY_KERNEL = 'k', KEY_MODULES = 'm', KEY_HEADERS = 'h' + 0x100, KEY_OVERLAY, KEY_OUTPUT = 'o', KEY_QUIET = 'q' };
+enum { KEY_OUTPUT = 'o', KEY_QUIET = 'q', KEY_OVERLAY = 0x200 };
 
 static const struct argp_option option_table[] = {
-	{ "kernel", KEY_KERNEL, "FILE", 0, "Kernel, instead of Debian's; needs --modules", 0 },
-	{ "modules", KEY_MODULES, "FOLDER", 0, "lib/modules/RELEASE of that kernel", 0 },
-	{ "headers", KEY_HEADERS, "FOLDER", 0, "Its headers, to build the guest driver against", 0 },
 	{ "overlay", KEY_OVERLAY, "FOLDER", 0, "Add these files to the initramfs", 0 },
 	{ "output", KEY_OUTPUT, "FOLDER", 0, "Copy the image here; the folder must not exist", 0 },
 	{ "quiet", KEY_QUIET, NULL, 0, "Say nothing while it is made", 0 },
@@ -30,14 +27,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
 {
 	image_options *options = state->input;
 	switch (key) {
-	case KEY_KERNEL:
-		options->wish.kernel = text;
-		return 0;
-	case KEY_MODULES:
-		options->wish.modules = text;
-		return 0;
-	case KEY_HEADERS:
-		options->wish.headers = text;
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &options->wish;
 		return 0;
 	case KEY_OVERLAY:
 		options->wish.overlay = text;
@@ -52,8 +43,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		argp_error(state, "'%s' is not an option; see --help", text);
 		return EINVAL;
 	case ARGP_KEY_END:
-		if ((options->wish.kernel == NULL) != (options->wish.modules == NULL))
-			argp_error(state, "--kernel and --modules belong together");
+		qvm_image_options_check(&options->wish, state);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -62,9 +52,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 int qvm_image_command(int argc, char **argv)
 {
+	static const struct argp_child children[] = { { &qvm_image_options_argp, 0, NULL, 0 }, { 0 } };
 	static const struct argp argp = {
 		.options = option_table,
 		.parser = parse,
+		.children = children,
 		.doc = "Make the image of a guest: Debian's kernel, fetched with apt and never installed, the guest "
 		       "driver "
 		       "built against its headers, the guest program, an initramfs. Cached by content in "

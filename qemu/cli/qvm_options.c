@@ -3,13 +3,10 @@
  * The options that scenarios of real VMs share; see qvm_options.h. */
 #define _GNU_SOURCE
 #include "cli/qvm_options.h"
+#include "cli/qvm_image_options.h"
 #include "techniques/qvm_technique.h"
 
-#include <ctype.h>
-#include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -23,9 +20,6 @@ enum {
 	KEY_JSON = 'j',
 	KEY_VERBOSE = 'v',
 	KEY_QEMU = 0x200,
-	KEY_KERNEL,
-	KEY_MODULES,
-	KEY_HEADERS,
 	KEY_IMAGE,
 	KEY_APPEND,
 	KEY_VFIO,
@@ -45,9 +39,6 @@ static const struct argp_option option_table[] = {
 	{ "accel", KEY_ACCEL, "NAME", 0, "auto (default), kvm or tcg", 0 },
 	{ "qemu", KEY_QEMU, "PROGRAM", 0, "QEMU (default qemu-system-x86_64)", 0 },
 	{ "image", KEY_IMAGE, "FOLDER", 0, "An image made by llfree-qemu image --output", 0 },
-	{ "kernel", KEY_KERNEL, "FILE", 0, "Kernel of the guest, instead of Debian's; needs --modules", 0 },
-	{ "modules", KEY_MODULES, "FOLDER", 0, "lib/modules/RELEASE of that kernel", 0 },
-	{ "headers", KEY_HEADERS, "FOLDER", 0, "Its headers, to build the guest driver against", 0 },
 	{ "append", KEY_APPEND, "TEXT", 0, "More of the kernel's command line", 0 },
 	{ "vfio", KEY_VFIO, "BDF", 0, "Pass this device through; it must be bound to vfio-pci (KVM only)", 0 },
 	{ "boot-timeout", KEY_BOOT_TIMEOUT, "S", 0, "How long a guest may boot, in seconds (default 120)", 0 },
@@ -66,16 +57,6 @@ qvm_options qvm_options_default(void)
 			      .cpus = 2,
 			      .seed = 1,
 			      .boot_timeout_ms = 120000 };
-}
-
-static uint64_t number(const struct argp_state *state, const char *name, const char *text, uint64_t low, uint64_t high)
-{
-	char *end;
-	errno = 0;
-	uint64_t value = strtoull(text, &end, 10);
-	if (!isdigit((unsigned char)text[0]) || *end != '\0' || errno != 0 || value < low || value > high)
-		argp_error(state, "--%s is '%s'; allowed: %" PRIu64 " to %" PRIu64, name, text, low, high);
-	return value;
 }
 
 static uint64_t bytes(const struct argp_state *state, const char *name, const char *text)
@@ -113,15 +94,6 @@ static error_t parse_path(int key, char *text, struct argp_state *state)
 	case KEY_IMAGE:
 		options->image.image = text;
 		return 0;
-	case KEY_KERNEL:
-		options->image.kernel = text;
-		return 0;
-	case KEY_MODULES:
-		options->image.modules = text;
-		return 0;
-	case KEY_HEADERS:
-		options->image.headers = text;
-		return 0;
 	case KEY_VERBOSE:
 		options->image.verbose = true;
 		return 0;
@@ -149,18 +121,18 @@ static error_t parse_number(int key, char *text, struct argp_state *state)
 		options->target_given = true;
 		return 0;
 	case KEY_ITERATIONS:
-		options->iterations = number(state, "iterations", text, 1, 100000);
+		options->iterations = hv_options_number(state, "iterations", text, 1, 100000);
 		options->iterations_given = true;
 		return 0;
 	case KEY_CPUS:
-		options->cpus = number(state, "cpus", text, 1, 64);
+		options->cpus = hv_options_number(state, "cpus", text, 1, 64);
 		options->cpus_given = true;
 		return 0;
 	case KEY_SEED:
-		options->seed = number(state, "seed", text, 0, UINT32_MAX);
+		options->seed = hv_options_number(state, "seed", text, 0, UINT32_MAX);
 		return 0;
 	case KEY_BOOT_TIMEOUT:
-		options->boot_timeout_ms = 1000 * number(state, "boot-timeout", text, 1, 3600);
+		options->boot_timeout_ms = 1000 * hv_options_number(state, "boot-timeout", text, 1, 3600);
 		return 0;
 	default:
 		return parse_path(key, text, state);
@@ -171,6 +143,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 {
 	qvm_options *options = state->input;
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &options->image;
+		return 0;
 	case KEY_TECHNIQUE:
 		options->technique = text;
 		return 0;
@@ -190,38 +165,24 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	}
 }
 
-const struct argp qvm_options_argp = { .options = option_table, .parser = parse };
+static const struct argp_child children[] = { { &qvm_image_options_argp, 0, NULL, 0 }, { 0 } };
+const struct argp qvm_options_argp = { .options = option_table, .parser = parse, .children = children };
 
 bool qvm_options_wants(const qvm_options *options, const char *technique)
 {
 	return hv_options_wants(options->technique, technique);
 }
 
-static void techniques_check(const qvm_options *options, const struct argp_state *state)
+static const char *technique_name(size_t idx)
 {
-	char known[400] = "all", name[64];
-	for (const qvm_technique *const *each = qvm_techniques; *each != NULL; each++) {
-		size_t used = strlen(known);
-		snprintf(known + used, sizeof(known) - used, ", %s", (*each)->technique->name);
-	}
-	if (strcmp(options->technique, "all") == 0)
-		return;
-	for (const char *at = options->technique;;) {
-		size_t chars = strcspn(at, ",");
-		snprintf(name, sizeof(name), "%.*s", (int)chars, at);
-		if (qvm_technique_find(name) == NULL)
-			argp_error(state, "unknown technique '%s'; known: %s", name, known);
-		if (at[chars] == '\0')
-			return;
-		at += chars + 1;
-	}
+	return qvm_techniques[idx] != NULL ? qvm_techniques[idx]->technique->name : NULL;
 }
 
 void qvm_options_check(qvm_options *options, const struct argp_state *state)
 {
 	char asked[32], allowed[32], why[200];
 	qvm_accel chosen;
-	techniques_check(options, state);
+	hv_options_names(state, "technique", options->technique, technique_name);
 	if (options->target_bytes == 0)
 		options->target_bytes = options->memory_bytes / 4 & ~(uint64_t)(HV_HUGE_BYTES - 1);
 	hv_format_bytes(options->memory_bytes, asked, sizeof(asked));
@@ -232,8 +193,8 @@ void qvm_options_check(qvm_options *options, const struct argp_state *state)
 	if (available_bytes != 0 && options->memory_bytes > available_bytes)
 		argp_error(state, "--memory %s is more than this machine has available; allowed: up to %s", asked,
 			   hv_format_bytes(available_bytes, allowed, sizeof(allowed)));
-	if (options->image.image == NULL && (options->image.kernel == NULL) != (options->image.modules == NULL))
-		argp_error(state, "--kernel and --modules belong together");
+	if (options->image.image == NULL)
+		qvm_image_options_check(&options->image, state);
 	if (qvm_accel_choose(options->accel, &chosen, why, sizeof(why)) != HV_OK)
 		argp_error(state, "--accel kvm: %s", why);
 	if (chosen == QVM_ACCEL_TCG && options->cpus < 2)
