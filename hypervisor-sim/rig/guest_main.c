@@ -60,13 +60,23 @@ static void *host_watch(void *context)
 	return NULL;
 }
 
+void hv_guest_signals(sigset_t *signals)
+{
+	sigemptyset(signals);
+	sigaddset(signals, SIGINT);
+	sigaddset(signals, SIGTERM);
+}
+
 /* Nothing but the standard streams and the control socket comes from whoever started us. */
 static void process_prepare(void)
 {
+	sigset_t held;
 	prctl(PR_SET_PDEATHSIG, SIGCONT);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGALRM, on_alarm);
+	hv_guest_signals(&held);
+	sigprocmask(SIG_UNBLOCK, &held, NULL);
 #ifdef SYS_close_range
 	syscall(SYS_close_range, (unsigned)HV_CONTROL_FD + 1, ~0u, 0u);
 #endif

@@ -21,7 +21,8 @@ enum { REAP_TRIES = 1000 };
 
 extern char **environ;
 
-/* This program once more: nothing but the control socket and the standard streams goes along. */
+/* This program once more: nothing but the control socket and the standard streams goes along. Keyboard signals are
+ * held back until the guest ignores them: one that comes in between must not end it. */
 static hv_err process_spawn(hv_guest_process *self)
 {
 	int ends[2];
@@ -29,10 +30,16 @@ static hv_err process_spawn(hv_guest_process *self)
 		return HV_ERR_SYSTEM;
 	char *const arguments[] = { program_invocation_name, (char *)(uintptr_t)HV_GUEST_COMMAND, NULL };
 	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t held;
+	hv_guest_signals(&held);
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_adddup2(&actions, ends[1], HV_CONTROL_FD);
-	errno = posix_spawn(&self->pid, "/proc/self/exe", &actions, NULL, arguments, environ);
-	int why = errno;
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+	posix_spawnattr_setsigmask(&attributes, &held);
+	int why = posix_spawn(&self->pid, "/proc/self/exe", &actions, &attributes, arguments, environ);
+	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&actions);
 	close(ends[1]);
 	self->control = ends[0];

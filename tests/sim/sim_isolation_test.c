@@ -77,6 +77,11 @@ static void contents_survive_resizes_beside_running_vcpus(void **state)
 		assert_int_equal(hv_rig_begin(&rig, HV_JOB_CHURN, 0), HV_OK);
 		for (unsigned round = 0; round < 10; round++) {
 			hv_err err = t_resize(&rig, HUGE * 3 / 4, HUGE);
+			if (err != HV_OK && err != HV_ERR_SHORT) {
+				const char *fault = hv_host_fault(&rig.host);
+				print_error("%s, round %u: %s; %s\n", techniques[at], round, hv_err_text(err),
+					    fault != NULL ? fault : "the VM runs");
+			}
 			assert_true(err == HV_OK || err == HV_ERR_SHORT);
 		}
 		assert_int_equal(hv_rig_do(&rig, HV_JOB_FREE, 0), HV_OK);
@@ -419,6 +424,36 @@ static void guest_that_shrinks_its_memory_is_stopped_and_the_host_goes_on(void *
 	assert_int_equal(t_children(), 0);
 }
 
+static void on_interrupt(int signal_number)
+{
+	(void)signal_number;
+}
+
+/* Ctrl-C reaches the guest's process as well, at any moment: also before it has begun to ignore it. */
+static void keyboard_signals_never_end_a_guest(void **state)
+{
+	(void)state;
+	static hv_rig rig;
+	enum { GUESTS = 20, PAUSE_US = 50 };
+	assert_true(setpgid(0, 0) == 0 || getpgrp() == getpid()); /* a leader of a session is in its own */
+	signal(SIGINT, on_interrupt);
+	pid_t keyboard = fork(), group = getpgrp();
+	if (keyboard == 0) {
+		setpgid(0, 0);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		while (kill(-group, SIGINT) == 0)
+			usleep(PAUSE_US);
+		_exit(0);
+	}
+	for (unsigned at = 0; at < GUESTS; at++) {
+		t_apart_open(&rig, "llfree-manual", "memfd", HUGE, 1, 0);
+		hv_rig_destroy(&rig);
+	}
+	kill(keyboard, SIGKILL);
+	assert_int_equal(waitpid(keyboard, NULL, 0), keyboard);
+	signal(SIGINT, SIG_DFL);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
@@ -437,6 +472,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(killed_host_leaves_no_guest),
 		cmocka_unit_test(killed_host_leaves_no_stopped_guest),
 		cmocka_unit_test(guest_that_shrinks_its_memory_is_stopped_and_the_host_goes_on),
+		cmocka_unit_test(keyboard_signals_never_end_a_guest),
 	};
 	if (hv_guest_wanted(argc, argv))
 		return hv_guest_main();
