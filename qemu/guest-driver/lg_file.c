@@ -43,8 +43,8 @@ static int lg_release(struct inode *inode, struct file *file)
 }
 
 /* Can the 2 MiB around the fault be one entry of the page table? The mapping must hold them all, at an address that is
- * aligned as the offset is. All faults of a
- * mapping find the same here, so that two at once never want an entry of 2 MiB and a table in one place. */
+ * aligned as the offset is. All faults of a mapping find the same here, so that two at once never want an entry of
+ * 2 MiB and a table in one place. */
 static bool huge_fits(const struct vm_fault *vmf)
 {
 	const struct vm_area_struct *vma = vmf->vma;
