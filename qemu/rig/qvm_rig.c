@@ -5,6 +5,7 @@
 #include "scenario/qvm_scenario.h"
 #include "techniques/qvm_technique.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -179,6 +180,11 @@ hv_err qvm_rig_start(qvm_rig *self, const qvm_options *options, const qvm_rig_co
 	err = boot_wait(self);
 	if (err == HV_OK && self->technique->attach != NULL)
 		err = self->technique->attach(self);
+	if (err == HV_OK) {
+		err = qvm_watch_start(&self->watch, self->vm.pid, &self->host);
+		if (err != HV_OK)
+			snprintf(self->why, sizeof(self->why), "a watch over QEMU: %s", strerror(errno));
+	}
 	if (err == HV_OK)
 		err = hv_monitor_start(&self->monitor, &self->host, self->technique->technique, config->policy,
 				       config->period_ns, config->policy_setup);
@@ -195,6 +201,7 @@ void qvm_rig_stop(qvm_rig *self)
 	if (self->monitor_on)
 		hv_monitor_stop(&self->monitor);
 	self->monitor_on = false;
+	qvm_watch_stop(&self->watch);
 	qvm_vm_stop(&self->vm);
 	if (self->technique->detach != NULL)
 		self->technique->detach(self);

@@ -8,6 +8,7 @@
 #include "agent/qvm_agent.h"
 #include "cli/qvm_options.h"
 #include "host/monitor.h"
+#include "rig/qvm_watch.h"
 #include "vm/qvm_vm.h"
 
 enum { QVM_RIG_FILES_MAX = 8 };
@@ -41,6 +42,7 @@ typedef struct qvm_rig {
 	pthread_mutex_t agent_lock; /**< of the agent: the monitor's thread and the scenario's ask */
 	hv_host host;               /**< of guest RAM, unless the technique's attach() makes it another */
 	hv_monitor monitor;
+	qvm_watch watch; /**< tells the host when QEMU has ended */
 	bool monitor_on;
 	int files[QVM_RIG_FILES_MAX]; /**< every file that holds the VM's memory, RAM first */
 	size_t n_files;

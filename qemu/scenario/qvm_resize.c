@@ -171,7 +171,9 @@ static bool resize_once(resize *self)
 	hv_move move = hv_monitor_do(monitor, command, size_bytes);
 	self->moved_bytes += move.bytes;
 	self->n_short += move.err == HV_ERR_SHORT;
-	if (move.err != HV_OK && move.err != HV_ERR_SHORT)
+	if (move.err != HV_OK && move.err != HV_ERR_SHORT && move.err != HV_ERR_GONE)
+		return fault(self, "a resize", hv_err_text(move.err));
+	if (move.err == HV_ERR_GONE)
 		return failed(self, "a resize", hv_err_text(move.err));
 	self->n_done++;
 	return turns_wait(self);

@@ -23,7 +23,8 @@ static hv_err reporting_pass(hv_host *host, uint64_t *moved_bytes)
 	reporting *own = rig->own;
 	uint64_t begin_ns = hv_now_ns(), change_ns = begin_ns;
 	uint64_t begin_bytes = qvm_rig_resident(rig), least_bytes = begin_bytes;
-	while (hv_now_ns() - change_ns < STILL_NS && hv_now_ns() - begin_ns < LAST_NS && !hv_interrupted()) {
+	while (hv_now_ns() - change_ns < STILL_NS && hv_now_ns() - begin_ns < LAST_NS && !hv_interrupted() &&
+	       hv_host_fault(host) == NULL) {
 		hv_sleep_ns(LOOK_NS);
 		uint64_t now_bytes = qvm_rig_resident(rig);
 		if (now_bytes + HV_HUGE_BYTES > least_bytes)
@@ -33,7 +34,7 @@ static hv_err reporting_pass(hv_host *host, uint64_t *moved_bytes)
 	}
 	own->pass_ns = change_ns - begin_ns;
 	*moved_bytes = begin_bytes - least_bytes;
-	return HV_OK;
+	return hv_host_verdict(host);
 }
 
 static uint64_t reporting_pass_ns(const hv_host *host)

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The watch; see qvm_watch.h. It waits on a descriptor of the process, never on its number, so it can't take another
+ * process for it, and leaves the waiting for its status to whoever started it. */
+#define _GNU_SOURCE
+#include "rig/qvm_watch.h"
+#include "transport/channel.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
+static const char ended[] = "its process has ended";
+
+static void *watch(void *context)
+{
+	qvm_watch *self = context;
+	struct pollfd wanted[2] = { { .fd = self->process_fd, .events = POLLIN },
+				    { .fd = self->stop_bell, .events = POLLIN } };
+	while (poll(wanted, 2, -1) < 0 && errno == EINTR)
+		;
+	if (wanted[0].revents != 0)
+		hv_host_guest_gone(self->host, ended);
+	return NULL;
+}
+
+static void fds_close(qvm_watch *self)
+{
+	if (self->process_fd >= 0)
+		close(self->process_fd);
+	if (self->stop_bell >= 0)
+		close(self->stop_bell);
+}
+
+hv_err qvm_watch_start(qvm_watch *self, pid_t pid, hv_host *host)
+{
+	*self = (qvm_watch){ .host = host, .process_fd = -1, .stop_bell = -1 };
+	self->process_fd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0u) : -1;
+	if (self->process_fd < 0 && (pid <= 0 || errno == ESRCH)) {
+		hv_host_guest_gone(host, ended);
+		return HV_OK;
+	}
+	self->stop_bell = hv_bell_create();
+	self->running =
+		self->process_fd >= 0 && self->stop_bell >= 0 && pthread_create(&self->thread, NULL, watch, self) == 0;
+	if (self->running)
+		return HV_OK;
+	fds_close(self);
+	return HV_ERR_SYSTEM;
+}
+
+void qvm_watch_stop(qvm_watch *self)
+{
+	if (!self->running)
+		return;
+	hv_bell_ring(self->stop_bell);
+	pthread_join(self->thread, NULL);
+	fds_close(self);
+	self->running = false;
+}
