@@ -3,6 +3,7 @@
  * llfree-guest: the program that works inside a guest for llfree-qemu. It is static, so that an initramfs needs nothing
  * beside it, and runs outside of a VM as well. */
 #include "agent_loop.h"
+#include "bench_command.h"
 
 #include <argp.h>
 #include <stdlib.h>
@@ -32,11 +33,11 @@ static error_t option_parse(int key, char *value, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_ARG:
 		if (state->arg_num > 0 || strcmp(value, "agent") != 0)
-			argp_error(state, "unknown command %s; there is: agent", value);
+			argp_error(state, "unknown command %s; there are: agent, bench", value);
 		return 0;
 	case ARGP_KEY_END:
 		if (state->arg_num == 0)
-			argp_error(state, "say what to do: agent");
+			argp_error(state, "say what to do: agent or bench");
 		if (options->port != NULL && options->fd_given)
 			argp_error(state, "the agent serves either --port or --fd");
 		if (options->port == NULL && !options->fd_given)
@@ -57,12 +58,23 @@ int main(int argc, char **argv)
 		  0 },
 		{ 0 },
 	};
-	static const struct argp argp = { known,   option_parse,
-					  "agent", "Works in a guest for llfree-qemu: one JSON object a line each way.",
-					  NULL,    NULL,
-					  NULL };
+	static const struct argp argp = {
+		known,
+		option_parse,
+		"agent\nbench [OPTION...]",
+		"Works in a guest. agent: for llfree-qemu, one JSON object a line each way; the options "
+		"below are its. bench: allocation inside the guest's kernel, see bench --help.",
+		NULL,
+		NULL,
+		NULL
+	};
+	static char bench_name[] = "llfree-guest bench";
 	guest_options options = { 0 };
 	argp_err_exit_status = EXIT_USAGE;
+	if (argc > 1 && strcmp(argv[1], "bench") == 0) {
+		argv[1] = bench_name;
+		return bench_command(argc - 1, argv + 1);
+	}
 	if (argp_parse(&argp, argc, argv, 0, NULL, &options) != 0)
 		return EXIT_USAGE;
 	return agent_run(options.port, (int)options.fd);
