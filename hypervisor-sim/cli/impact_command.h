@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The command line, the rows and the table of scenarios that measure what a guest feels of resizes: all but the kernel
+ * The command line and the run of scenarios that measure what a simulated guest feels of resizes: all but the kernel
  * that its vCPUs run. */
 #ifndef HV_IMPACT_COMMAND_H
 #define HV_IMPACT_COMMAND_H
 
+#include "cli/impact_rows.h"
 #include "rig/impact.h"
 
 /** Where these scenarios differ from the common options. */
@@ -14,11 +15,7 @@
 typedef struct hv_impact_spec {
 	const char *scenario, *doc;
 	const hv_impact_kernel *kernel;
-	uint64_t buffer_bytes;     /**< of each vCPU, unless asked otherwise */
-	uint64_t buffer_parts;     /**< huge frames come in this many equal parts */
-	const char *metric, *unit; /**< of the series */
-	double scale;              /**< work per quantum, or per second, to the unit */
-	bool per_second;
+	const hv_impact_measure *measure;
 	bool (*interrupted)(void);
 } hv_impact_spec;
 

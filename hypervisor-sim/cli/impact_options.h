@@ -4,16 +4,15 @@
 #ifndef HV_IMPACT_OPTIONS_H
 #define HV_IMPACT_OPTIONS_H
 
-#include "cli/impact_command.h"
 #include "cli/hv_session.h"
+#include "cli/impact_command.h"
+#include "cli/impact_timing.h"
 
 typedef struct hv_impact_options {
 	hv_options common;
 	const hv_impact_spec *spec;
-	double duration_s;
+	hv_impact_timing timing;
 	bool floating;
-	uint64_t quantum_ms;
-	uint64_t buffer_bytes, burst_bytes; /**< of each vCPU, 0 = the kernel's; of all, UINT64_MAX = by the target */
 } hv_impact_options;
 
 /** Child parser; its input is an hv_impact_options. It has the common options as its own child. */

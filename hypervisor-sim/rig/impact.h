@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a guest feels of a resize: vCPUs run a kernel in buffers of their own, in windows that alternate between resized
- * and left alone (baseline), so that what else the machine does hits both alike. Work is kept by time; resizes are
- * marked and proven by looks of the oracle before and after the window, when nothing runs.
- *
- * In a resized window a technique with a limit shrinks the VM once and grows it again; all free memory was touched
- * before. An automatic technique makes a pass every period. Its guest frees and allocates: every period each vCPU
- * allocates its share of a burst, writes and frees it, in both kinds of windows. */
+ * What a guest feels of a resize: vCPUs run a kernel in buffers of their own, in the windows of impact_course.h, so
+ * that what else the machine does hits resized ones and others alike. Work is kept by time; resizes are marked and
+ * proven by looks of the oracle before and after the window, when nothing runs. All free memory was touched before. Of
+ * a burst each vCPU allocates, writes and frees its share. */
 #ifndef HV_IMPACT_H
 #define HV_IMPACT_H
 
 #include "result/rates.h"
-#include "result/samples.h"
 #include "rig/hv_rig.h"
+#include "rig/impact_course.h"
 
 /** What one vCPU does. Its buffers are the first n_runs entries that it holds, a huge frame each. They may be migrated:
  *  an entry is locked for each access. */
@@ -46,23 +43,6 @@ typedef struct hv_impact_config {
 	bool (*interrupted)(void); /**< asked between steps; NULL = never */
 } hv_impact_config;
 
-/** One kind of window. Time begins with the first and leaves out what is between them. */
-typedef struct hv_impact_side {
-	hv_samples work;           /**< per quantum, of all vCPUs: the series */
-	hv_samples vcpu_work;      /**< per quantum and vCPU */
-	hv_samples window_begin_s; /**< where in the series each begins */
-	double worst_second;       /**< mean work per quantum in the worst second of any window */
-} hv_impact_side;
-
-typedef enum hv_direction { HV_SHRINK, HV_GROW, HV_DIRECTIONS } hv_direction;
-
-/** Parallel lists: sample i of each belongs to the same resize. Seconds of the resized windows' series. */
-typedef struct hv_impact_resizes {
-	hv_samples begin_s, end_s, bytes;
-	hv_samples ns_per_huge;            /**< of passes only the first of each window */
-	uint64_t moved_bytes, freed_bytes; /**< told by the technique; seen by the oracle */
-} hv_impact_resizes;
-
 typedef struct hv_impact {
 	hv_impact_config config;
 	hv_rig rig;
@@ -70,12 +50,7 @@ typedef struct hv_impact {
 	_Atomic bool stop;
 	_Atomic uint64_t n_bursts;
 	void (*phase)(struct hv_impact *self, hv_impact_task *task); /**< what the vCPUs do now */
-	uint64_t window_begin_ns, last_length_ns, told_bytes, first_bytes;
-	hv_impact_side resized, baseline;
-	hv_impact_resizes resizes[HV_DIRECTIONS];
-	uint64_t n_proven;
-	bool refuted, out_of_memory;
-	char detail[200]; /**< why refuted: the first reason */
+	hv_impact_course course;
 } hv_impact;
 
 /** The VM runs, buffers are filled. On error nothing is left behind. */

@@ -4,9 +4,10 @@
  * of work it gets done in each quantum; quanta of all vCPUs begin at the same moments. A unit touches each cache line
  * of one 4 KiB frame of guest memory. */
 #include "cli/impact_command.h"
+#include "guest/impact_words.h"
 #include "scenario/hv_scenario.h"
 
-enum { LINE_WORDS = 8, FRAME_WORDS = HV_FRAME_BYTES / 8 };
+#include <string.h>
 
 static uint64_t *unit_words(const hv_impact_task *task, hv_run run, uint64_t frame_idx)
 {
@@ -19,8 +20,7 @@ static void ftq_fill(hv_impact_task *task)
 		hv_held *held = &task->vcpu->held[at];
 		hv_run run = hv_held_lock(held);
 		for (uint64_t frame = 0; frame < HV_HUGE_FRAMES; frame++)
-			for (uint64_t word = 0; word < FRAME_WORDS; word++)
-				unit_words(task, run, frame)[word] = 0;
+			memset(unit_words(task, run, frame), 0, HV_FRAME_BYTES);
 		hv_held_unlock(held, run);
 	}
 }
@@ -29,9 +29,7 @@ static void unit_do(hv_impact_task *task)
 {
 	hv_held *held = &task->vcpu->held[task->n_done / HV_HUGE_FRAMES % task->n_runs];
 	hv_run run = hv_held_lock(held);
-	uint64_t *words = unit_words(task, run, task->n_done % HV_HUGE_FRAMES);
-	for (uint64_t word = 0; word < FRAME_WORDS; word += LINE_WORDS)
-		words[word]++;
+	hv_ftq_unit(unit_words(task, run, task->n_done % HV_HUGE_FRAMES));
 	hv_held_unlock(held, run);
 	task->n_done++;
 }
@@ -53,12 +51,8 @@ static uint64_t ftq_check(hv_impact_task *task)
 	for (size_t at = 0; at < task->n_runs; at++) {
 		hv_held *held = &task->vcpu->held[at];
 		hv_run run = hv_held_lock(held);
-		for (uint64_t frame = 0; frame < HV_HUGE_FRAMES; frame++) {
-			const uint64_t *words = unit_words(task, run, frame);
-			sum += words[0];
-			for (uint64_t word = 0; word < FRAME_WORDS; word++)
-				wrong += words[word] != (word % LINE_WORDS == 0 ? words[0] : 0);
-		}
+		for (uint64_t frame = 0; frame < HV_HUGE_FRAMES; frame++)
+			wrong += hv_ftq_check(unit_words(task, run, frame), &sum);
 		hv_held_unlock(held, run);
 	}
 	return wrong + (sum != task->n_done);
@@ -74,11 +68,7 @@ static int ftq_run(int argc, char **argv)
 		       "grown again by each technique, beside the same without any resize. Defaults "
 		       "here: " HV_IMPACT_DEFAULTS,
 		.kernel = &ftq_kernel,
-		.buffer_bytes = HV_HUGE_BYTES,
-		.buffer_parts = 1,
-		.metric = "work",
-		.unit = "units",
-		.scale = 1,
+		.measure = &hv_impact_work,
 		.interrupted = hv_interrupted,
 	};
 	return hv_impact_command(&spec, argc, argv);

@@ -3,19 +3,12 @@
  * hvsim stream: memory bandwidth of a guest while it is resized. Each vCPU runs the copy kernel of STREAM, a[i] = b[i],
  * over two arrays of guest memory that together are larger than its caches, and keeps the time of each iteration. */
 #include "cli/impact_command.h"
+#include "guest/impact_words.h"
 #include "scenario/hv_scenario.h"
-
-enum { RUN_WORDS = HV_HUGE_BYTES / 8, PIECE_WORDS = 256 * 1024 / 8 };
 
 static uint64_t *run_words(const hv_impact_task *task, hv_run run)
 {
 	return (uint64_t *)(void *)(task->vcpu->vm->memory.base + run.frame * HV_FRAME_BYTES);
-}
-
-/* What b[] holds; a[] begins as its complement. */
-static uint64_t word_of(const hv_impact_task *task, size_t run_idx, uint64_t word)
-{
-	return hv_mix((uint64_t)task->vcpu->cpu_idx << 32 | run_idx) + word;
 }
 
 static void stream_fill(hv_impact_task *task)
@@ -24,25 +17,17 @@ static void stream_fill(hv_impact_task *task)
 	for (size_t at = 0; at < 2 * half; at++) {
 		hv_held *held = &task->vcpu->held[at];
 		hv_run run = hv_held_lock(held);
-		uint64_t *words = run_words(task, run), flip = at < half ? UINT64_MAX : 0;
-		for (uint64_t word = 0; word < RUN_WORDS; word++)
-			words[word] = word_of(task, at % half, word) ^ flip;
+		hv_stream_fill(run_words(task, run), task->vcpu->cpu_idx, at % half, at < half);
 		hv_held_unlock(held, run);
 	}
-}
-
-static void words_copy(uint64_t *restrict to, const uint64_t *restrict from)
-{
-	for (size_t word = 0; word < PIECE_WORDS; word++)
-		to[word] = from[word];
 }
 
 /* In pieces, so that a migration of the run waits for one at most. */
 static void run_copy(hv_impact_task *task, hv_held *to, hv_held *from)
 {
-	for (size_t word = 0; word < RUN_WORDS; word += PIECE_WORDS) {
+	for (size_t word = 0; word < HV_RUN_WORDS; word += HV_STREAM_PIECE_WORDS) {
 		hv_run to_run = hv_held_lock(to), from_run = hv_held_lock(from);
-		words_copy(run_words(task, to_run) + word, run_words(task, from_run) + word);
+		hv_stream_copy(run_words(task, to_run) + word, run_words(task, from_run) + word);
 		hv_held_unlock(from, from_run);
 		hv_held_unlock(to, to_run);
 	}
@@ -67,9 +52,8 @@ static uint64_t stream_check(hv_impact_task *task)
 	for (size_t at = 0; at < 2 * half; at++) {
 		hv_held *held = &task->vcpu->held[at];
 		hv_run run = hv_held_lock(held);
-		const uint64_t *words = run_words(task, run), flip = at < half && task->n_done == 0 ? UINT64_MAX : 0;
-		for (uint64_t word = 0; word < RUN_WORDS; word++)
-			wrong += words[word] != (word_of(task, at % half, word) ^ flip);
+		wrong += hv_stream_check(run_words(task, run), task->vcpu->cpu_idx, at % half,
+					 at < half && task->n_done == 0);
 		hv_held_unlock(held, run);
 	}
 	return wrong;
@@ -85,12 +69,7 @@ static int stream_run(int argc, char **argv)
 		       "grown again by each technique, beside the same without any resize. Defaults "
 		       "here: " HV_IMPACT_DEFAULTS,
 		.kernel = &stream_kernel,
-		.buffer_bytes = UINT64_C(64) << 20,
-		.buffer_parts = 2,
-		.metric = "bandwidth",
-		.unit = "GiB/s",
-		.scale = 1.0 / (1 << 30),
-		.per_second = true,
+		.measure = &hv_impact_bandwidth,
 		.interrupted = hv_interrupted,
 	};
 	return hv_impact_command(&spec, argc, argv);

@@ -173,9 +173,9 @@ static void assert_side(const hv_impact_side *side, uint32_t n_vcpus, size_t n_w
 /* Instants lie in the series, one after the other; what was told was seen to go. */
 static void assert_resizes(const hv_impact *impact, bool automatic)
 {
-	double length_s = (double)impact->resized.work.n_values * (double)impact->config.quantum_ns / 1e9;
+	double length_s = (double)impact->course.resized.work.n_values * (double)impact->config.quantum_ns / 1e9;
 	for (hv_direction at = 0; at < HV_DIRECTIONS; at++) {
-		const hv_impact_resizes *resizes = &impact->resizes[at];
+		const hv_impact_resizes *resizes = &impact->course.resizes[at];
 		size_t n_resizes = resizes->begin_s.n_values;
 		assert_true(n_resizes == resizes->end_s.n_values && n_resizes == resizes->bytes.n_values);
 		if (!automatic)
@@ -187,11 +187,11 @@ static void assert_resizes(const hv_impact *impact, bool automatic)
 			assert_true(resizes->bytes.values[each] > 0);
 		}
 	}
-	const hv_impact_resizes *shrinks = &impact->resizes[HV_SHRINK];
+	const hv_impact_resizes *shrinks = &impact->course.resizes[HV_SHRINK];
 	assert_true(shrinks->freed_bytes > 0 && shrinks->freed_bytes <= shrinks->moved_bytes);
 	if (!automatic && impact->config.rig.technique->grain_bytes >= HV_HUGE_BYTES)
 		assert_true(shrinks->freed_bytes == shrinks->moved_bytes);
-	assert_int_equal(impact->resizes[HV_GROW].moved_bytes, automatic ? 0 : shrinks->moved_bytes);
+	assert_int_equal(impact->course.resizes[HV_GROW].moved_bytes, automatic ? 0 : shrinks->moved_bytes);
 }
 
 static void impact_check(const char *technique, const char *backing)
@@ -204,12 +204,12 @@ static void impact_check(const char *technique, const char *backing)
 	for (unsigned window = 0; window < 4; window++) {
 		bool fine = hv_impact_window(&impact, window % 2 == 0);
 		if (!fine)
-			print_error("%s on %s: %s\n", technique, backing, impact.detail);
+			print_error("%s on %s: %s\n", technique, backing, impact.course.detail);
 		assert_true(fine);
 	}
-	assert_int_equal(impact.n_proven, 2);
-	assert_side(&impact.resized, 2, 2);
-	assert_side(&impact.baseline, 2, 2);
+	assert_int_equal(impact.course.n_proven, 2);
+	assert_side(&impact.course.resized, 2, 2);
+	assert_side(&impact.course.baseline, 2, 2);
 	assert_resizes(&impact, config.rig.technique->automatic);
 	bool sound = hv_impact_sound(&impact, detail, sizeof(detail));
 	if (!sound)
@@ -270,7 +270,7 @@ static void an_interruption_ends_the_window_and_leaves_a_sound_guest(void **stat
 		assert_false(hv_impact_window(&impact, true));
 		assert_false(hv_impact_window(&impact, false));
 		atomic_store(&interrupt, false);
-		assert_false(impact.refuted);
+		assert_false(impact.course.refuted);
 		assert_true(hv_impact_sound(&impact, detail, sizeof(detail)));
 		hv_impact_close(&impact);
 	}
