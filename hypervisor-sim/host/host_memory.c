@@ -3,8 +3,11 @@
  * The host's two ways to move memory: away (device first, then the kernel) and back (memory first, then the device).
  * Every technique discards and installs huge frames through here, so a device never sees memory that the CPU does not
  * (H2). The caller owns the transition of each frame. */
+#define _GNU_SOURCE
 #include "host/hv_host.h"
+#include "memory/bus_guard.h"
 
+#include <fcntl.h>
 #include <stdatomic.h>
 
 static void time_count(hv_host *self, uint64_t begin_ns)
@@ -15,6 +18,20 @@ static void time_count(hv_host *self, uint64_t begin_ns)
 void hv_host_set_device(hv_host *self, const hv_device *device)
 {
 	self->device = device;
+}
+
+/* In a signal handler. */
+static void memory_shrunk(void *self)
+{
+	hv_host_stop_vm(self, "the guest shrank its memory file");
+}
+
+hv_err hv_host_guard(hv_host *self, void *base, uint64_t bytes, int fd)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+	if (seals >= 0 && (seals & F_SEAL_SHRINK) != 0)
+		return HV_OK;
+	return hv_bus_guard_add(base, (size_t)bytes, memory_shrunk, self);
 }
 
 /* What stays in the guest's hands stays mapped. */

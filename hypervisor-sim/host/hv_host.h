@@ -57,6 +57,12 @@ void hv_host_set_discard(hv_host *self, hv_discard_way way, uint32_t batch_huge)
 /** Have a device unmap before discards and map at installs. Before the guest runs; the device outlives the host. */
 void hv_host_set_device(hv_host *self, const hv_device *device);
 
+/** Memory that is mapped here from a file that another process has, too: when that process shrinks the file, this VM is
+ *  stopped, and the host goes on. A sealed file can't shrink: nothing to do. Until hv_bus_guard_remove(base), which
+ * must come before the memory is unmapped and the host is gone. @return HV_OK; HV_ERR_UNAVAILABLE too many are guarded;
+ *  HV_ERR_SYSTEM */
+HV_MUST_CHECK hv_err hv_host_guard(hv_host *self, void *base, uint64_t bytes, int fd);
+
 /* Memory itself (host_memory.c): every technique goes through these, for frames whose transition it owns. */
 
 /** Huge frames go back to the kernel: DMA unmapped, in-flight transfers waited for, discarded. What fails is mapped

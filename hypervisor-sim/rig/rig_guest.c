@@ -15,12 +15,6 @@ static bool apart(const hv_rig *self)
 	return self->config.isolation == HV_ISOLATION_PROCESS;
 }
 
-/* In a signal handler. */
-static void memory_shrunk(void *host)
-{
-	hv_host_stop_vm(host, "the guest shrank its memory file");
-}
-
 /* Memory, region and ports of the other process, each of the size that was asked for. */
 static hv_err parts_map(hv_rig *self)
 {
@@ -39,12 +33,9 @@ static hv_err parts_map(hv_rig *self)
 				    .huge_count = config->memory_bytes >> HV_HUGE_SHIFT,
 				    .fd = self->host_arena.memory_fd,
 				    .backing = config->backing };
-	if (seals < 0 || (seals & F_SEAL_SHRINK) == 0) {
-		hv_err guard_err =
-			hv_bus_guard_add(self->memory.base, config->memory_bytes, memory_shrunk, &self->host);
-		if (guard_err != HV_OK)
-			return guard_err;
-	}
+	hv_err guard_err = hv_host_guard(&self->host, self->memory.base, config->memory_bytes, self->memory.fd);
+	if (guard_err != HV_OK)
+		return guard_err;
 	hv_err ports_err = hv_ports_map(&self->ports, fds[HV_GUEST_FD_PORTS], config->n_vcpus);
 	self->ports_mapped = ports_err == HV_OK;
 	return ports_err;

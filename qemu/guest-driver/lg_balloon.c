@@ -29,12 +29,18 @@ static struct qvm_channel *channel_of(struct lg_device *dev)
 	return (struct qvm_channel *)(dev->shared + dev->header.channel_offset);
 }
 
+/* The room of rings and buffers; their addresses are offsets in it. */
+static u8 *rings_of(struct lg_device *dev)
+{
+	return dev->shared + dev->header.rings_offset;
+}
+
 /* The buffer of a ring lies behind both rings. */
-static u64 buffer_of(struct lg_device *dev, unsigned int ring_idx)
+static u64 buffer_of(unsigned int ring_idx)
 {
 	u64 rings_bytes = ALIGN(lg_ring_bytes(RING_SIZE), 64) * QVM_RINGS;
 
-	return dev->header.rings_offset + rings_bytes + (u64)ring_idx * NUMBERS * sizeof(u32);
+	return rings_bytes + (u64)ring_idx * NUMBERS * sizeof(u32);
 }
 
 static bool may_take(void)
@@ -65,8 +71,8 @@ static struct page *take_page(void)
 static bool tell_host(struct lg_device *dev, unsigned int ring_idx, const struct list_head *pages, unsigned int n_pages)
 {
 	struct lg_ring *ring = &dev->balloon.rings[ring_idx];
-	u64 buffer = buffer_of(dev, ring_idx);
-	u32 *numbers = (u32 *)(dev->shared + buffer), at = 0;
+	u64 buffer = buffer_of(ring_idx);
+	u32 *numbers = (u32 *)(rings_of(dev) + buffer), at = 0;
 	unsigned long give_up = jiffies + STOP_SECONDS * HZ;
 	struct page *page;
 
@@ -214,15 +220,15 @@ static int rings_open(struct lg_device *dev)
 
 	for (idx = 0; idx < QVM_RINGS; idx++) {
 		struct lg_ring *ring = &dev->balloon.rings[idx];
-		u64 address = dev->header.rings_offset + idx * ring_bytes;
+		u64 address = idx * ring_bytes;
 
-		if (again && !lg_ring_resume(ring, dev->shared, address, RING_SIZE)) {
+		if (again && !lg_ring_resume(ring, rings_of(dev), address, RING_SIZE)) {
 			pr_err("an earlier driver of this guest left the balloon's rings in use: boot anew\n");
 			return -EBUSY;
 		}
 		if (again)
 			continue;
-		lg_ring_open(ring, dev->shared, address, RING_SIZE);
+		lg_ring_open(ring, rings_of(dev), address, RING_SIZE);
 		WRITE_ONCE(channel->rings[idx].address, address);
 		WRITE_ONCE(channel->rings[idx].size, RING_SIZE);
 	}
@@ -238,7 +244,7 @@ int lg_balloon_start(struct lg_device *dev)
 	int err;
 
 	INIT_LIST_HEAD(&balloon->pages);
-	if (buffer_of(dev, QVM_RINGS) > dev->header.rings_offset + dev->header.rings_bytes) {
+	if (buffer_of(QVM_RINGS) > dev->header.rings_bytes) {
 		pr_err("the host left too little room for the rings of the balloon\n");
 		return -EINVAL;
 	}

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0
  *
  * The guest's end of a ring in BAR 2, laid out as the split virtqueue of virtio; one element, one segment that the
- * host reads, is out at a time. Addresses are offsets in BAR 2. */
+ * host reads, is out at a time. Addresses are offsets in the room of the rings. */
 #ifndef LG_RING_H
 #define LG_RING_H
 
 #include <linux/types.h>
 
 struct lg_ring {
-	u8 *base;    /* of BAR 2 */
+	u8 *base;    /* of that room */
 	u64 address; /* of the ring */
 	u32 size;    /* descriptors, a power of two */
 	u16 available_idx, used_idx;

@@ -5,6 +5,7 @@
 #include "monitor/qvm_link.h"
 #include "host/balloon_device.h"
 #include "host/install_service.h"
+#include "memory/bus_guard.h"
 #include "monitor/qvm_bar.h"
 #include "monitor/qvm_ivshmem.h"
 #include "techniques/qvm_technique.h"
@@ -83,16 +84,22 @@ hv_err qvm_link_balloon_prepare(qvm_rig *rig)
 }
 
 /* From now on host->memory is what the technique moves. Nothing of it is mapped by page tables of ours that matter: a
- * hole in the file takes it away from everybody, so discards are holes. */
+ * hole in the file takes it away from everybody, so discards are holes. QEMU has the files, too, and may shrink them.
+ */
 static hv_err host_open(qvm_rig *rig, qvm_link *self, const hv_host_config *config)
 {
+	const qvm_bar *bar = &self->bar;
 	hv_err err = hv_host_open(&rig->host, config);
 	self->host_open = err == HV_OK;
 	rig->host.name = rig->vm.config.name;
+	if (err == HV_OK)
+		err = hv_host_guard(&rig->host, bar->base, bar->mapped, bar->file.fd);
+	if (err == HV_OK && self->ram != NULL)
+		err = hv_host_guard(&rig->host, self->ram, self->ram_bytes, rig->vm.ram.fd);
 	return err == HV_OK ? HV_OK : fail(rig, err, "the host's view of the guest", hv_err_text(err));
 }
 
-hv_err qvm_link_frames_attach(qvm_rig *rig)
+hv_err qvm_link_frames_serve(qvm_rig *rig)
 {
 	qvm_link *self = rig->own;
 	const hv_host_config config = { .view = self->bar.view,
@@ -108,7 +115,13 @@ hv_err qvm_link_frames_attach(qvm_rig *rig)
 					     self->bells.to_guest[QVM_VECTOR_INSTALL]);
 	if (err != HV_OK)
 		return fail(rig, err, "the install service", strerror(errno));
-	return qvm_rig_modprobe(rig, "llfree_guest", NULL);
+	return HV_OK;
+}
+
+hv_err qvm_link_frames_attach(qvm_rig *rig)
+{
+	hv_err err = qvm_link_frames_serve(rig);
+	return err == HV_OK ? qvm_rig_modprobe(rig, "llfree_guest", NULL) : err;
 }
 
 /* Guest frames to frames of the RAM file, as QEMU told. */
@@ -143,7 +156,7 @@ static void channel_of_bells(hv_channel *channel, const qvm_bar *bar, const qvm_
 	};
 }
 
-hv_err qvm_link_balloon_attach(qvm_rig *rig)
+hv_err qvm_link_balloon_serve(qvm_rig *rig)
 {
 	qvm_link *self = rig->own;
 	self->ram_bytes = rig->vm.ram.bytes;
@@ -161,12 +174,18 @@ hv_err qvm_link_balloon_attach(qvm_rig *rig)
 	if (err != HV_OK)
 		return err;
 	channel_of_bells(&self->channel, &self->bar, &self->bells);
-	const hv_ring_memory rings = { self->bar.base, self->bar.header.rings_offset + self->bar.header.rings_bytes };
+	const hv_ring_memory rings = { self->bar.base + self->bar.header.rings_offset, self->bar.header.rings_bytes };
 	err = hv_channel_service_start_in(&self->channel_service, &rig->host, &self->channel, QVM_RINGS,
 					  balloon_element, rings);
 	if (err != HV_OK)
 		return fail(rig, err, "the balloon's service", strerror(errno));
-	return qvm_rig_modprobe(rig, "llfree_guest", NULL);
+	return HV_OK;
+}
+
+hv_err qvm_link_balloon_attach(qvm_rig *rig)
+{
+	hv_err err = qvm_link_balloon_serve(rig);
+	return err == HV_OK ? qvm_rig_modprobe(rig, "llfree_guest", NULL) : err;
 }
 
 void qvm_link_hush(qvm_rig *rig)
@@ -193,6 +212,8 @@ void qvm_link_detach(qvm_rig *rig)
 		hv_host_close(&rig->host);
 	if (self->bells_open)
 		qvm_ivshmem_close(&self->bells);
+	hv_bus_guard_remove(self->ram);
+	hv_bus_guard_remove(self->bar.base);
 	if (self->ram != NULL)
 		munmap(self->ram, (size_t)self->ram_bytes);
 	qvm_bar_close(&self->bar);

@@ -13,7 +13,7 @@
 
 #define QVM_MAGIC UINT64_C(0x01004d5645524c4c) /**< the bytes "LLREVM", 0, 1 */
 enum {
-	QVM_VERSION = 1,
+	QVM_VERSION = 2,
 	QVM_PCI_VENDOR = 0x1af4,
 	QVM_PCI_DEVICE = 0x1110,
 	QVM_BAR_REGISTERS = 0,
@@ -77,7 +77,7 @@ typedef struct qvm_port {
 
 /** The registers of hypervisor-sim/transport/channel.h. Ring 0 inflates, ring 1 deflates; an element is an array of
  *  32-bit numbers of 4 KiB pages of guest memory (GPA >> 12), each the first of 2 MiB. Rings and buffers lie in
- *  [rings_offset, rings_offset + rings_bytes); addresses of rings and of buffers are offsets in BAR 2. */
+ *  [rings_offset, rings_offset + rings_bytes), and their addresses are offsets from rings_offset. */
 enum { QVM_RINGS = 2, QVM_RING_INFLATE = 0, QVM_RING_DEFLATE = 1, QVM_BALLOON_NUMBERS_MAX = 256 };
 
 typedef struct qvm_channel {

@@ -3,6 +3,7 @@
  * Memory files; see qvm_memory.h. */
 #define _GNU_SOURCE
 #include "vm/qvm_memory.h"
+#include "base/hv_socket.h"
 #include "memory/hv_memory.h"
 #include "memory/private_tmpfs.h"
 
@@ -38,8 +39,8 @@ hv_err qvm_memory_open(qvm_memory *self, uint64_t bytes, const char *backing)
 			return HV_ERR_UNAVAILABLE;
 	}
 	self->backing = memfd;
-	self->fd = memfd_create("llfree-qemu", MFD_CLOEXEC);
-	if (self->fd >= 0 && ftruncate(self->fd, (off_t)bytes) == 0)
+	self->fd = hv_shared_file("llfree-qemu", bytes);
+	if (self->fd >= 0)
 		return HV_OK;
 	snprintf(self->why, sizeof(self->why), "a memory file: %s", strerror(errno));
 	qvm_memory_close(self);

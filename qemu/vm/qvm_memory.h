@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * A file of memory that QEMU uses for a VM and that we own: unnamed, so it goes with the last process that has it open.
- * On a private tmpfs in 2 MiB pages where that is allowed, else a memfd. What it holds is what its file system counts.
- */
+ * On a private tmpfs in 2 MiB pages where that is allowed, else a memfd, which is sealed: QEMU can't shrink it. (A file
+ * on a tmpfs knows no seals: who maps it has it guarded, hv_host_guard().) What it holds is what its file system
+ * counts. */
 #ifndef QVM_MEMORY_H
 #define QVM_MEMORY_H
 

@@ -6,68 +6,26 @@
 #include "monitor/qvm_bar.h"
 #include "memory/discard.h"
 #include "monitor/qvm_ivshmem.h"
+#include "t_link.h"
 #include "tests/support/t_cmocka.h"
-#include "transport/channel.h"
-
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define LONG_NS UINT64_C(10000000000)
 
 enum { MIB = 1 << 20, CPUS = 2 };
-
-/* One message as QEMU reads it: a little-endian number, and a descriptor or none. */
-static int64_t hear(int client, int *fd)
-{
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control;
-	unsigned char word[8];
-	struct iovec iov = { word, sizeof(word) };
-	struct msghdr message = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)
-	};
-	uint64_t number = 0;
-	*fd = -1;
-	assert_int_equal(recvmsg(client, &message, 0), sizeof(word));
-	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-	if (header != NULL)
-		memcpy(fd, CMSG_DATA(header), sizeof(*fd));
-	for (size_t at = sizeof(word); at-- > 0;)
-		number = number << 8 | word[at];
-	return (int64_t)number;
-}
-
-static void hear_vectors(int client, int64_t peer, int fds[QVM_VECTORS])
-{
-	for (unsigned vector = 0; vector < QVM_VECTORS; vector++) {
-		assert_int_equal(hear(client, &fds[vector]), peer);
-		assert_true(fds[vector] >= 0);
-	}
-}
 
 static void a_client_hears_version_id_memory_and_all_vectors(void **state)
 {
 	qvm_ivshmem server;
 	qvm_bar bar;
 	const qvm_bar_config config = { .cpus = CPUS, .channel = true, .backing = "memfd" };
-	int memory_fd, none, monitors[QVM_VECTORS], guests[QVM_VECTORS];
+	int memory_fd = -1, monitors[QVM_VECTORS], guests[QVM_VECTORS];
 	struct stat ours, theirs;
 	(void)state;
 	assert_int_equal(qvm_bar_open(&bar, &config), HV_OK);
 	assert_int_equal(qvm_ivshmem_open(&server, bar.file.fd), HV_OK);
-	assert_int_equal(hear(server.client, &none), 0);
-	assert_int_equal(none, -1);
-	int64_t id = hear(server.client, &none);
-	assert_int_equal(none, -1);
-	assert_int_equal(hear(server.client, &memory_fd), -1);
+	assert_true(t_link_hear_all(server.client, &memory_fd, monitors, guests));
 	assert_int_equal(fstat(bar.file.fd, &ours) | fstat(memory_fd, &theirs), 0);
 	assert_int_equal(ours.st_ino, theirs.st_ino);
-	hear_vectors(server.client, QVM_PEER_MONITOR, monitors);
-	hear_vectors(server.client, id, guests);
 	for (unsigned vector = 0; vector < QVM_VECTORS; vector++) {
 		hv_bell_ring(monitors[vector]); /* as the guest does */
 		assert_true(hv_bell_wait(server.to_monitor[vector], -1, LONG_NS));
