@@ -282,6 +282,7 @@ hv_err hv_channel_pass(hv_channel_service *self, uint64_t *bytes)
 	pthread_mutex_lock(&self->lock);
 	uint64_t n_passes = self->n_passes;
 	self->pass_ns = 0;
+	self->asked_ns = hv_now_ns();
 	atomic_store_explicit(&registers->reporting, 1, memory_order_release);
 	hv_bell_ring(self->channel->changed_by_host);
 	while (self->n_passes == n_passes && !late) {
@@ -300,10 +301,12 @@ hv_err hv_channel_pass(hv_channel_service *self, uint64_t *bytes)
 	return err == HV_OK && late ? HV_ERR_TIMEOUT : err;
 }
 
-uint64_t hv_channel_pass_ns(hv_channel_service *self)
+uint64_t hv_channel_pass_ns(hv_channel_service *self, uint64_t *wait_ns)
 {
 	pthread_mutex_lock(&self->lock);
 	uint64_t pass_ns = self->pass_ns;
+	/* one that ran already was not waited for */
+	*wait_ns = pass_ns != 0 && self->pass_begin_ns > self->asked_ns ? self->pass_begin_ns - self->asked_ns : 0;
 	pthread_mutex_unlock(&self->lock);
 	return pass_ns;
 }

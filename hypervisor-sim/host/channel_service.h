@@ -47,6 +47,7 @@ struct hv_channel_service {
 	pthread_cond_t changed;
 	uint64_t pass_begin_ns, pass_end_ns; /**< of the pass of reports that runs, or the last */
 	uint64_t pass_ns, pass_bytes;        /**< of the last pass that ended */
+	uint64_t asked_ns;                   /**< when somebody began to wait for a pass */
 	uint64_t n_passes;
 	hv_err discard_err; /**< the first since it was last asked for */
 	bool leaving;
@@ -72,8 +73,8 @@ HV_MUST_CHECK hv_err hv_channel_target(hv_channel_service *self, uint64_t target
  *  was nothing to report. @param bytes  discarded in that pass  @return HV_OK; HV_ERR_GUEST; HV_ERR_DISCARD;
  *  HV_ERR_TIMEOUT it began and did not end */
 HV_MUST_CHECK hv_err hv_channel_pass(hv_channel_service *self, uint64_t *bytes);
-/** From begin to end of the last pass that was waited for; 0 when there was none. */
-uint64_t hv_channel_pass_ns(hv_channel_service *self);
+/** From begin to end of the last pass that was waited for; 0 when there was none. wait_ns: until it began. */
+uint64_t hv_channel_pass_ns(hv_channel_service *self, uint64_t *wait_ns);
 
 /* For element functions, on the service's thread. */
 

@@ -56,7 +56,7 @@ static hv_move run_unlocked(hv_monitor *self, hv_command command, uint64_t limit
 	move.elapsed_ns = hv_now_ns() - begin_ns;
 	move.huge = move.bytes >> HV_HUGE_SHIFT;
 	if (command == HV_COMMAND_PASS && self->technique->host->pass_ns != NULL)
-		move.elapsed_ns = self->technique->host->pass_ns(self->host);
+		move.elapsed_ns = self->technique->host->pass_ns(self->host, &move.wait_ns);
 	move.discard_calls = atomic_load(calls) - calls_before;
 	pthread_mutex_lock(&self->lock);
 	limit_note(self, command, limit_bytes, &move);

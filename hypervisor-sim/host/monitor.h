@@ -16,9 +16,10 @@
 /** What one command or pass did. */
 typedef struct hv_move {
 	hv_err err;
-	uint64_t bytes; /**< that changed hands */
-	uint64_t huge;  /**< whole huge frames of these */
-	uint64_t elapsed_ns;
+	uint64_t bytes;      /**< that changed hands */
+	uint64_t huge;       /**< whole huge frames of these */
+	uint64_t elapsed_ns; /**< in which the technique worked */
+	uint64_t wait_ns;    /**< beside it: in which it paused by itself, as guests do before they report */
 	uint64_t discard_calls;
 } hv_move;
 

@@ -33,7 +33,7 @@ hv_err hv_report_pass(hv_host *host, uint64_t *moved_bytes)
 	return hv_channel_pass(host->channel, moved_bytes);
 }
 
-uint64_t hv_report_pass_ns(const hv_host *host)
+uint64_t hv_report_pass_ns(const hv_host *host, uint64_t *wait_ns)
 {
-	return hv_channel_pass_ns(host->channel);
+	return hv_channel_pass_ns(host->channel, wait_ns);
 }

@@ -11,6 +11,6 @@
 HV_MUST_CHECK hv_err hv_report_element(hv_channel_service *self, unsigned ring_idx, const hv_ring_element *element,
 				       uint32_t *written_bytes);
 HV_MUST_CHECK hv_err hv_report_pass(hv_host *host, uint64_t *moved_bytes);
-uint64_t hv_report_pass_ns(const hv_host *host);
+uint64_t hv_report_pass_ns(const hv_host *host, uint64_t *wait_ns);
 
 #endif

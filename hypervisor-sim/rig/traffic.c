@@ -47,15 +47,23 @@ hv_err hv_traffic_add(hv_traffic_samples *self, const hv_traffic *before, const 
 	return err;
 }
 
+hv_err hv_traffic_add_wait(hv_traffic_samples *self, uint64_t wait_ns, uint64_t moved_bytes)
+{
+	if (wait_ns == 0 || moved_bytes == 0)
+		return HV_OK;
+	return hv_samples_add(&self->wait, (double)wait_ns * HV_HUGE_BYTES / (double)moved_bytes);
+}
+
 void hv_traffic_emit(hv_traffic_samples *self, hv_result *result, const hv_row *like)
 {
 	const struct {
 		const char *metric, *unit;
 		hv_samples *samples;
 	} figures[] = {
-		{ "discards", "1/GiB", &self->discards }, { "messages", "1/GiB", &self->messages },
-		{ "unmaps", "1/GiB", &self->unmaps },     { "maps", "1/GiB", &self->maps },
-		{ "host-time", "ns/2MiB", &self->host },  { "guest-time", "ns/2MiB", &self->guest },
+		{ "wait-time", "ns/2MiB", &self->wait },   { "discards", "1/GiB", &self->discards },
+		{ "messages", "1/GiB", &self->messages },  { "unmaps", "1/GiB", &self->unmaps },
+		{ "maps", "1/GiB", &self->maps },          { "host-time", "ns/2MiB", &self->host },
+		{ "guest-time", "ns/2MiB", &self->guest },
 	};
 	for (size_t at = 0; at < sizeof(figures) / sizeof(figures[0]); at++) {
 		hv_row row = *like;

@@ -29,12 +29,14 @@ uint64_t hv_thread_cpu_ns(pthread_t thread);
 
 /** One sample of each figure for each move. Zeroed = empty. */
 typedef struct hv_traffic_samples {
-	hv_samples discards, messages, unmaps, maps, host, guest;
+	hv_samples wait, discards, messages, unmaps, maps, host, guest;
 } hv_traffic_samples;
 
 /** Add a move of so many bytes (not 0). @return HV_OK; HV_ERR_SYSTEM */
 HV_MUST_CHECK hv_err hv_traffic_add(hv_traffic_samples *self, const hv_traffic *before, const hv_traffic *after,
 				    uint64_t moved_bytes);
+/** Add the pause of a move that paused by itself (hv_move.wait_ns); none is no sample. @return HV_OK; HV_ERR_SYSTEM */
+HV_MUST_CHECK hv_err hv_traffic_add_wait(hv_traffic_samples *self, uint64_t wait_ns, uint64_t moved_bytes);
 /** A row for each figure that has samples, like the template but without its bytes, not shown; then empty. */
 void hv_traffic_emit(hv_traffic_samples *self, hv_result *result, const hv_row *like);
 

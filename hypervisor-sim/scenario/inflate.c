@@ -191,6 +191,8 @@ static bool shrink(inflate *self, phase at)
 		self->touched_bytes = self->rig.before.resident_bytes;
 	}
 	self->taken_bytes = proof.bytes_moved;
+	if (hv_traffic_add_wait(&self->traffic[at], proof.move.wait_ns, proof.bytes_moved) != HV_OK)
+		return false;
 	return sample_add(self, at, proof.move.elapsed_ns, proof.bytes_moved) && holds;
 }
 

@@ -31,8 +31,9 @@ typedef struct hv_host_half {
 	hv_err (*grow)(hv_host *host, uint64_t limit_bytes, uint64_t *moved_bytes);
 	/** One pass over what the guest does not use now; NULL when the technique acts on demand only. */
 	hv_err (*pass)(hv_host *host, uint64_t *moved_bytes);
-	/** How long the last pass took, when the guest decides when it begins; NULL: as long as the call. */
-	uint64_t (*pass_ns)(const hv_host *host);
+	/** How long the last pass worked, and how long the technique paused before and between its work, when the guest
+	 *  decides when that is; NULL: it worked as long as the call. */
+	uint64_t (*pass_ns)(const hv_host *host, uint64_t *wait_ns);
 	/** Serve an element of the driver's rings, on the channel's thread; NULL when there is no driver. */
 	hv_element_fn element;
 } hv_host_half;

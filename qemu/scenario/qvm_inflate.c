@@ -4,6 +4,7 @@
  * all of it. What came back is proven by the blocks of its memory files (H3, H5), never by what a device says. */
 #define _GNU_SOURCE
 #include "cli/hv_session.h"
+#include "rig/traffic.h"
 #include "scenario/qvm_scenario.h"
 #include "techniques/qvm_technique.h"
 
@@ -31,7 +32,7 @@ static const struct {
 
 /* What one phase gave, over all iterations. */
 typedef struct phase_figures {
-	hv_samples time, discards, host, guest;
+	hv_samples time, wait, discards, host, guest;
 	uint64_t moved, freed;
 } phase_figures;
 
@@ -123,13 +124,14 @@ static bool sample(hv_samples *samples, double value)
 	return hv_samples_add(samples, value) == HV_OK;
 }
 
+/* Of QEMU, and of the calls by which the monitor itself gives memory back. */
 typedef struct cpu_time {
-	uint64_t process_user, process_system, vcpu_user, vcpu_system;
+	uint64_t process_user, process_system, vcpu_user, vcpu_system, monitor;
 } cpu_time;
 
 static cpu_time cpu_look(inflate *self)
 {
-	cpu_time now = { 0 };
+	cpu_time now = { .monitor = hv_traffic_of(self->rig.monitor.host).host_ns };
 	qvm_vm_cpu_ns(&self->rig.vm, &now.process_user, &now.process_system);
 	if (qvm_vm_vcpu_ns(&self->rig.vm, &now.vcpu_user, &now.vcpu_system) != HV_OK)
 		now.vcpu_user = now.vcpu_system = 0;
@@ -146,10 +148,14 @@ static bool figures_add(inflate *self, phase at, const hv_move *move, uint64_t e
 		return true;
 	figures->moved += move->bytes;
 	bool ok = sample(&figures->time, (double)elapsed_ns / huge) &&
-		  sample(&figures->host, (double)(after->process_system - before->process_system) / huge) &&
+		  sample(&figures->host,
+			 (double)(after->process_system - before->process_system + after->monitor - before->monitor) /
+				 huge) &&
 		  sample(&figures->guest, (double)(after->vcpu_user - before->vcpu_user) / huge);
 	if (phase_table[at].reclaims && move->discard_calls > 0)
 		ok = ok && sample(&figures->discards, (double)move->discard_calls * 512 / huge);
+	if (move->wait_ns > 0)
+		ok = ok && sample(&figures->wait, (double)move->wait_ns / huge);
 	return ok || fault(self, "samples", "out of memory");
 }
 
@@ -279,10 +285,12 @@ static void emit(inflate *self)
 	for (phase at = 0; at < PHASE_COUNT; at++) {
 		phase_figures *figures = &self->figures[at];
 		row_emit(self, at, "time", "ns/2MiB", &figures->time);
+		row_emit(self, at, "wait-time", "ns/2MiB", &figures->wait);
 		row_emit(self, at, "discards", "1/GiB", &figures->discards);
 		row_emit(self, at, "host-time", "ns/2MiB", &figures->host);
 		row_emit(self, at, "guest-time", "ns/2MiB", &figures->guest);
 		hv_samples_clear(&figures->time);
+		hv_samples_clear(&figures->wait);
 		hv_samples_clear(&figures->discards);
 		hv_samples_clear(&figures->host);
 		hv_samples_clear(&figures->guest);

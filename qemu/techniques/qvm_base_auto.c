@@ -1,47 +1,45 @@
 /* SPDX-License-Identifier: MIT
  *
  * base-auto: free page reporting of QEMU's virtio-balloon. The guest reports free blocks two to four seconds after they
- * were freed, and QEMU punches each. The monitor has no part in it: a pass waits until the memory file holds no less
- * any more. */
+ * were freed, a part of them, and more after each two seconds, and QEMU punches each. The monitor has no part in it: a
+ * pass waits until the memory file holds no less any more. */
 #include "scenario/qvm_scenario.h"
 #include "techniques/qvm_technique.h"
+#include "techniques/shared/qvm_pass_clock.h"
 
 #include <stdlib.h>
 
-/* Reports come in rounds of two seconds. */
-#define LOOK_NS  UINT64_C(20000000)
+/* A round takes some milliseconds, and begins with the first memory that goes: looks must be close to each other. */
+#define LOOK_NS  UINT64_C(100000)
 #define STILL_NS UINT64_C(7000000000)
 #define LAST_NS  UINT64_C(120000000000)
 
 typedef struct reporting {
-	uint64_t pass_ns; /**< from the begin of the last pass to the last memory that went */
+	qvm_pass_clock clock; /**< of the last pass */
 } reporting;
 
 static hv_err reporting_pass(hv_host *host, uint64_t *moved_bytes)
 {
 	qvm_rig *rig = qvm_rig_of(host);
-	reporting *own = rig->own;
-	uint64_t begin_ns = hv_now_ns(), change_ns = begin_ns;
-	uint64_t begin_bytes = qvm_rig_resident(rig), least_bytes = begin_bytes;
-	while (hv_now_ns() - change_ns < STILL_NS && hv_now_ns() - begin_ns < LAST_NS && !hv_interrupted() &&
+	qvm_pass_clock *clock = &((reporting *)rig->own)->clock;
+	uint64_t begin_ns = hv_now_ns(), now_ns = begin_ns;
+	qvm_pass_clock_begin(clock, begin_ns, qvm_rig_resident(rig));
+	while (now_ns - clock->last_ns < STILL_NS && now_ns - begin_ns < LAST_NS && !hv_interrupted() &&
 	       hv_host_fault(host) == NULL) {
 		hv_sleep_ns(LOOK_NS);
-		uint64_t now_bytes = qvm_rig_resident(rig);
-		if (now_bytes + HV_HUGE_BYTES > least_bytes)
-			continue;
-		least_bytes = now_bytes;
-		change_ns = hv_now_ns();
+		now_ns = hv_now_ns();
+		qvm_pass_clock_look(clock, now_ns, qvm_rig_resident(rig));
 	}
-	own->pass_ns = change_ns - begin_ns;
-	*moved_bytes = begin_bytes - least_bytes;
+	*moved_bytes = clock->begin_bytes - clock->least_bytes;
 	return hv_host_verdict(host);
 }
 
-static uint64_t reporting_pass_ns(const hv_host *host)
+static uint64_t reporting_pass_ns(const hv_host *host, uint64_t *wait_ns)
 {
 	const qvm_rig *rig = (const qvm_rig *)(const void *)((const char *)host - offsetof(qvm_rig, host));
 	const reporting *own = rig->own;
-	return own->pass_ns;
+	*wait_ns = own->clock.wait_ns;
+	return own->clock.work_ns;
 }
 
 static hv_err reporting_prepare(qvm_rig *rig)

@@ -72,6 +72,36 @@ static void contents_survive_reports_beside_running_vcpus(void **state)
 	}
 }
 
+/* Only what a guest does counts as its work, not what it waits for before it begins. */
+static void pause_before_a_report_is_no_work(void **state)
+{
+	(void)state;
+	static hv_rig rig;
+	const uint64_t delay_ns = UINT64_C(60000000);
+	for (size_t at = 0; at < 2; at++) {
+		const char *failed_step;
+		hv_rig_config config = { .vm = t_vm_config("anon-thp", HUGE, 1),
+					 .technique = hv_technique_find(by_report[at]),
+					 .batch_huge = 16,
+					 .one_mapping = T_THREAD_SANITIZER };
+		config.vm.allocator = hv_guest_allocator_find(config.technique->allocator);
+		config.vm.tuning = (hv_tuning){ .report_order = 9, .report_delay_ns = delay_ns, .report_batch = 32 };
+		assert_int_equal(hv_rig_create(&rig, &config, &failed_step), HV_OK);
+		uint64_t begin_ns = hv_now_ns();
+		hv_move move = hv_monitor_do(&rig.monitor, HV_COMMAND_PASS, 0);
+		uint64_t whole_ns = hv_now_ns() - begin_ns;
+		assert_int_equal(move.err, HV_OK);
+		assert_true(move.bytes > 0 && move.elapsed_ns > 0);
+		assert_true(move.wait_ns >= delay_ns);
+		assert_true(move.elapsed_ns + move.wait_ns <= whole_ns);
+		/* nothing to report: neither work nor a pause of it */
+		move = hv_monitor_do(&rig.monitor, HV_COMMAND_PASS, 0);
+		assert_true(move.err == HV_OK && move.bytes == 0 && move.elapsed_ns == 0 && move.wait_ns == 0);
+		t_assert_sound(&rig);
+		hv_rig_destroy(&rig);
+	}
+}
+
 /* What was reported is not reported again before somebody used it. */
 static void report_names_a_block_once(void **state)
 {
@@ -264,6 +294,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(contents_survive_resizes_beside_running_vcpus),
 		cmocka_unit_test(contents_survive_reports_beside_running_vcpus),
+		cmocka_unit_test(pause_before_a_report_is_no_work),
 		cmocka_unit_test(report_names_a_block_once),
 		cmocka_unit_test(small_report_order_finds_small_blocks),
 		cmocka_unit_test(migration_keeps_contents),
