@@ -57,7 +57,10 @@ enum {
 	X(LLFREE_ERR_VERSION, "the region has another format version")                             \
 	X(LLFREE_ERR_GEOMETRY, "the region was built with another frame, huge frame or tree size") \
 	X(LLFREE_ERR_CORRUPT, "the region contradicts itself")                                     \
-	X(LLFREE_ERR_SYSTEM, "a system call failed; errno says why")
+	X(LLFREE_ERR_SYSTEM, "a system call failed; errno says why")                               \
+	X(LLFREE_ERR_BUSY, "the arena's file is open already, here or in another process")         \
+	X(LLFREE_ERR_TRUNCATED, "the arena's file is shorter than it says")                        \
+	X(LLFREE_ERR_LOST, "the machine went down while the file was in use: stores may be lost")
 
 /** What functions return; names and texts in LLFREE_ERRORS. */
 typedef enum llfree_err {

@@ -7,14 +7,13 @@
  * process at some later touch; so is a file that its file system could not hold (ENOSPC). Within that, nothing is
  * reserved ahead: pages come with the first touch. */
 #define _GNU_SOURCE
-#include <llfree/arena.h>
+#include "arena/arena_map.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
@@ -33,11 +32,6 @@ typedef struct file_undo {
 	off_t new_bytes;
 	bool created;
 } file_undo;
-
-static uint64_t huge_round_up(uint64_t bytes)
-{
-	return (bytes + LLFREE_HUGE_BYTES - 1) & ~(uint64_t)(LLFREE_HUGE_BYTES - 1);
-}
 
 static void arena_reset(llfree_arena *arena)
 {
@@ -59,7 +53,7 @@ static void arena_release(llfree_arena *arena)
 	int saved_errno = errno;
 
 	if (arena->memory)
-		munmap(arena->memory, huge_round_up(arena->memory_bytes));
+		munmap(arena->memory, llf_huge_round_up(arena->memory_bytes));
 	if (arena->region)
 		munmap(arena->region, arena->region_bytes);
 	if (arena->memory_fd >= 0)
@@ -94,36 +88,11 @@ static int sealable_memfd(const char *name)
 	return fd;
 }
 
-/* Map at a multiple of 2 MiB: reserve addresses for one huge frame more, map inside, give the ends back. */
-static uint8_t *map_aligned(uint64_t map_bytes, int flags, int fd)
-{
-	uint64_t span_bytes = map_bytes + LLFREE_HUGE_BYTES;
-	uint8_t *span = mmap(NULL, span_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	if (span == MAP_FAILED)
-		return NULL;
-	uint64_t head_bytes = huge_round_up((uintptr_t)span) - (uintptr_t)span;
-	uint8_t *memory =
-		mmap(span + head_bytes, map_bytes, PROT_READ | PROT_WRITE, flags | MAP_FIXED | MAP_NORESERVE, fd, 0);
-
-	if (memory == MAP_FAILED) {
-		int saved_errno = errno;
-
-		munmap(span, span_bytes);
-		errno = saved_errno;
-		return NULL;
-	}
-	if (head_bytes)
-		munmap(span, head_bytes);
-	munmap(memory + map_bytes, LLFREE_HUGE_BYTES - head_bytes);
-	return memory;
-}
-
 static llfree_err memory_map(llfree_arena *arena, uint64_t memory_bytes, bool small_frames)
 {
 	int flags = arena->memory_fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
 
-	arena->memory = map_aligned(huge_round_up(memory_bytes), flags, arena->memory_fd);
+	arena->memory = llf_map_aligned(llf_huge_round_up(memory_bytes), flags, arena->memory_fd, 0);
 	if (!arena->memory)
 		return arena_failed(arena, "mmap (memory)");
 	arena->memory_bytes = memory_bytes;
@@ -147,23 +116,6 @@ static llfree_err memory_check_machine(llfree_arena *arena, uint64_t memory_byte
 	return LLFREE_OK;
 }
 
-static llfree_err file_check_space(llfree_arena *arena, uint64_t memory_bytes, const struct stat *file)
-{
-	uint64_t present_bytes = (uint64_t)file->st_blocks * 512;
-	struct statvfs system;
-
-	if (present_bytes >= memory_bytes)
-		return LLFREE_OK;
-	if (fstatvfs(arena->memory_fd, &system) != 0)
-		return arena_failed(arena, "fstatvfs");
-	/* A file system without a limit of its own reports no blocks at all. */
-	if (system.f_blocks != 0 && (memory_bytes - present_bytes) / system.f_frsize > system.f_bavail) {
-		errno = ENOSPC;
-		return arena_failed(arena, "fstatvfs (more than the file system has free)");
-	}
-	return LLFREE_OK;
-}
-
 /* Create the file or open an existing one; extend it when it is shorter, never shrink it. */
 static llfree_err file_open(llfree_arena *arena, uint64_t memory_bytes, file_undo *undo)
 {
@@ -179,10 +131,12 @@ static llfree_err file_open(llfree_arena *arena, uint64_t memory_bytes, file_und
 		return arena_failed(arena, "fstat");
 	if (!S_ISREG(file.st_mode))
 		return LLFREE_ERR_INVAL;
-	llfree_err err = file_check_space(arena, memory_bytes, &file);
+	const char *call = llf_file_lacks_space(arena->memory_fd, memory_bytes);
 
-	if (err || (uint64_t)file.st_size >= memory_bytes)
-		return err;
+	if (call)
+		return arena_failed(arena, call);
+	if ((uint64_t)file.st_size >= memory_bytes)
+		return LLFREE_OK;
 	if (ftruncate(arena->memory_fd, (off_t)memory_bytes) != 0)
 		return arena_failed(arena, "ftruncate (memory)");
 	undo->old_bytes = file.st_size;
@@ -253,15 +207,9 @@ static llfree_err config_complete(const llfree_arena_config *config, llfree_conf
 		return LLFREE_ERR_INVAL;
 	if ((config->backing == LLFREE_BACKING_FILE) != (config->path != NULL))
 		return LLFREE_ERR_INVAL;
-	*memory_bytes = huge_round_up(config->memory_bytes);
+	*memory_bytes = llf_huge_round_up(config->memory_bytes);
 	*allocator = config->allocator;
-	allocator->frames = *memory_bytes >> LLFREE_FRAME_SHIFT;
-	if (allocator->cpus == 0) {
-		uint32_t cpus = llfree_machine_cpus();
-
-		allocator->cpus = cpus < LLFREE_MAX_CPUS ? cpus : LLFREE_MAX_CPUS; /* CPU numbers wrap */
-	}
-	return llfree_metadata_bytes(allocator) ? LLFREE_OK : LLFREE_ERR_INVAL;
+	return llf_allocator_complete(allocator, *memory_bytes);
 }
 
 llfree_err llfree_arena_create(llfree_arena *arena, const llfree_arena_config *config)
