@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -219,10 +220,25 @@ static void limits_read(measure_machine *machine, const char *root)
 		machine->load = strtod(line, NULL);
 }
 
+/* Another value stands for exceptions, such as memory that is advised. */
+bool measure_thp_disabled(void)
+{
+	return prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0) == 1;
+}
+
+static void thp_read(measure_machine *machine, const char *root)
+{
+	choice_read(root, "/sys/kernel/mm/transparent_hugepage/enabled", machine->thp, sizeof(machine->thp));
+	choice_read(root, "/sys/kernel/mm/transparent_hugepage/shmem_enabled", machine->shmem_thp,
+		    sizeof(machine->shmem_thp));
+	if (root[0] != '\0' || !measure_thp_disabled())
+		return;
+	text_set(machine->thp, sizeof(machine->thp), MEASURE_THP_DISABLED);
+	text_set(machine->shmem_thp, sizeof(machine->shmem_thp), MEASURE_THP_DISABLED);
+}
+
 void measure_machine_read(measure_machine *machine, const char *root)
 {
-	static const char thp[] = "/sys/kernel/mm/transparent_hugepage/enabled";
-	static const char shmem_thp[] = "/sys/kernel/mm/transparent_hugepage/shmem_enabled";
 	static const char no_turbo[] = "/sys/devices/system/cpu/intel_pstate/no_turbo";
 	struct utsname host;
 
@@ -241,8 +257,7 @@ void measure_machine_read(measure_machine *machine, const char *root)
 	if (!switch_read(root, no_turbo, true, machine->turbo, sizeof(machine->turbo)))
 		(void)switch_read(root, "/sys/devices/system/cpu/cpufreq/boost", false, machine->turbo,
 				  sizeof(machine->turbo));
-	choice_read(root, thp, machine->thp, sizeof(machine->thp));
-	choice_read(root, shmem_thp, machine->shmem_thp, sizeof(machine->shmem_thp));
+	thp_read(machine, root);
 	(void)switch_read(root, "/proc/sys/kernel/numa_balancing", false, machine->numa_balancing,
 			  sizeof(machine->numa_balancing));
 	virtual_read(machine, root);

@@ -10,13 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MEASURE_UNLIMITED UINT64_MAX
+#define MEASURE_UNLIMITED    UINT64_MAX
+#define MEASURE_THP_DISABLED "disabled for this process"
 
 /** The machine at this moment. A text that the kernel does not tell is "absent". */
 typedef struct measure_machine {
 	char cpu[128], kernel[96];
 	char governor[32], turbo[16]; /**< "mixed" when CPUs differ; "on", "off" */
-	char thp[32], shmem_thp[32];  /**< the chosen words of the two switches */
+	char thp[32], shmem_thp[32];  /**< the chosen words of the two switches; MEASURE_THP_DISABLED */
 	char numa_balancing[16];      /**< "on", "off" */
 	char virtual_by[32];          /**< the hypervisor, such as "KVM"; "none" */
 	uint32_t cpus, cores, numa_nodes;
@@ -28,6 +29,10 @@ typedef struct measure_machine {
 /** Look at the machine. Takes 50 ms, to see how busy it is.
  *  @param root  "" for this machine; else a folder with a copy of /proc and /sys, for tests */
 void measure_machine_read(measure_machine *machine, const char *root);
+
+/** Whether this process may have no transparent huge pages at all, whatever the switches say (PR_SET_THP_DISABLE, which
+ *  children inherit). */
+bool measure_thp_disabled(void);
 
 /** A fact under its name in a result: a text, or a number when text is NULL. */
 typedef struct measure_fact {

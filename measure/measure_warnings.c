@@ -59,8 +59,9 @@ size_t measure_warnings(const measure_machine *machine, bool asks_numa, measure_
 		machine->virtual_by);
 	warn_if(&list, is_noisy(machine), "noisy-machine", "load %.1f, %.1f of %u CPUs busy at the start",
 		machine->load, machine->busy_cpus, machine->cpus);
-	warn_if(&list, strcmp(machine->thp, "never") == 0 || strcmp(machine->thp, "absent") == 0, "thp-off",
-		"transparent huge pages: %s", machine->thp);
+	bool thp_off = strcmp(machine->thp, "never") == 0 || strcmp(machine->thp, "absent") == 0 ||
+		       strcmp(machine->thp, MEASURE_THP_DISABLED) == 0;
+	warn_if(&list, thp_off, "thp-off", "transparent huge pages: %s", machine->thp);
 	warn_if(&list, strcmp(machine->governor, "powersave") == 0, "powersave-governor",
 		"the CPU frequency follows the load");
 	warn_if(&list, strcmp(machine->turbo, "on") == 0, "turbo-on",

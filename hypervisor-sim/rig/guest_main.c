@@ -10,11 +10,13 @@
 #include "device/dma_queue.h"
 #include "rig/guest_control.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -67,6 +69,23 @@ void hv_guest_signals(sigset_t *signals)
 	sigaddset(signals, SIGTERM);
 }
 
+/* One call, from kernel 5.9 on; else one for each that is open. */
+static void descriptors_close_from(int first)
+{
+#ifdef SYS_close_range
+	if (syscall(SYS_close_range, (unsigned)first, ~0u, 0u) == 0)
+		return;
+#endif
+	DIR *folder = opendir("/proc/self/fd");
+	for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
+		long fd = strtol(entry->d_name, NULL, 10);
+		if (fd >= first && fd != dirfd(folder))
+			close((int)fd);
+	}
+	if (folder != NULL)
+		closedir(folder);
+}
+
 /* Nothing but the standard streams and the control socket comes from whoever started us. */
 static void process_prepare(void)
 {
@@ -77,9 +96,7 @@ static void process_prepare(void)
 	signal(SIGALRM, on_alarm);
 	hv_guest_signals(&held);
 	sigprocmask(SIG_UNBLOCK, &held, NULL);
-#ifdef SYS_close_range
-	syscall(SYS_close_range, (unsigned)HV_CONTROL_FD + 1, ~0u, 0u);
-#endif
+	descriptors_close_from(HV_CONTROL_FD + 1);
 }
 
 static hv_err create(guest *self, hv_control_config *config, const int *fds, size_t n_fds)

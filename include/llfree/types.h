@@ -9,6 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__SIZEOF_POINTER__) && __SIZEOF_POINTER__ < 8
+#error "llfree needs a 64-bit machine: the words that threads share have 64 bits and have to be lock-free"
+#endif
+
 /** Huge frames per tree: 1, 2, 4, 8, 16 or 32. A build option of the library; a region that was built with another
  *  value is refused at attach and recover. The CMake target and pkg-config carry the value of the installed build. */
 #ifndef LLFREE_TREE_HUGE

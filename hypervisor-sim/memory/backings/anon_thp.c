@@ -2,6 +2,7 @@
  *
  * Backing: private anonymous memory with transparent huge pages. A discarded huge frame goes back to the kernel as one
  * 2 MiB page. */
+#include "measure.h"
 #include "memory/hv_memory.h"
 
 #include <stdio.h>
@@ -16,6 +17,10 @@ static bool thp_available(char *why, size_t why_bytes)
 	}
 	if (strcmp(mode, "never") == 0) {
 		snprintf(why, why_bytes, "transparent_hugepage/enabled is never");
+		return false;
+	}
+	if (measure_thp_disabled()) {
+		snprintf(why, why_bytes, "huge pages are " MEASURE_THP_DISABLED " (PR_SET_THP_DISABLE)");
 		return false;
 	}
 	return true;

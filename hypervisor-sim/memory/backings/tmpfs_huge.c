@@ -2,6 +2,7 @@
  *
  * Backing: a file on a tmpfs mount of our own with huge=always: shared memory in 2 MiB pages where shmem_enabled would
  * give 4 KiB ones. */
+#include "measure.h"
 #include "memory/hv_memory.h"
 #include "memory/private_tmpfs.h"
 
@@ -26,6 +27,10 @@ static bool tmpfs_available(char *why, size_t why_bytes)
 	}
 	if (strcmp(mode, "deny") == 0) {
 		snprintf(why, why_bytes, "transparent_hugepage/shmem_enabled is deny, which overrides every mount");
+		return false;
+	}
+	if (measure_thp_disabled()) {
+		snprintf(why, why_bytes, "huge pages are " MEASURE_THP_DISABLED " (PR_SET_THP_DISABLE)");
 		return false;
 	}
 	int fd = hv_private_tmpfs_file(HV_HUGE_BYTES, &failed_call);
