@@ -247,10 +247,14 @@ void hv_result_skip(hv_result *self, const char *what, const char *why)
 
 void hv_result_say(const hv_result *self, const char *format, ...)
 {
-	(void)self;
 	va_list arguments;
 	va_start(arguments, format);
 	vprintf(format, arguments);
 	va_end(arguments);
 	fflush(stdout);
+	if (self->said == NULL)
+		return;
+	va_start(arguments, format);
+	vfprintf(self->said, format, arguments);
+	va_end(arguments);
 }

@@ -8,6 +8,7 @@
 #include "result/samples.h"
 
 #include <cjson/cJSON.h>
+#include <stdio.h>
 
 typedef struct hv_result {
 	cJSON *root, *parameters, *rows, *checks, *skipped, *warnings;
@@ -17,6 +18,8 @@ typedef struct hv_result {
 	size_t n_repeated, n_spread; /**< rows of repeated times; of these, rows whose samples lie far apart */
 	char widest[160];            /**< the row that is the worst of them */
 	double widest_ratio;
+	FILE *said; /**< what hv_result_say() shows goes here too; NULL = nowhere. The caller's, and set after opening
+		     */
 } hv_result;
 
 /** A line of the table. Keys that are NULL (numbers: has_* false) are absent. */

@@ -8,6 +8,7 @@
 #include <math.h>
 
 const char *const qvm_part_names[QVM_PARTS] = { "host", "guest", "emulator", "rest" };
+const char *const qvm_verdict_texts[QVM_VERDICTS] = { "close", "same order", "OTHER ORDER" };
 
 /* weight of a subset of k of the three other parts among the 4! orders: k! (3-k)! / 4! */
 static const double order_weight[QVM_PARTS] = { 6.0 / 24, 2.0 / 24, 2.0 / 24, 6.0 / 24 };
@@ -31,7 +32,7 @@ static double median_of(const qvm_figures *figures, const char *technique, const
 
 qvm_point qvm_point_of(const qvm_figures *figures, const char *technique, const char *phase, const qvm_point *sim)
 {
-	qvm_point self = { .moved_bytes = -1, .freed_bytes = -1 };
+	qvm_point self = { .moved_bytes = -1, .freed_bytes = -1, .wait_ns = -1 };
 	qvm_figure time;
 	self.discards = median_of(figures, technique, phase, "discards");
 	self.messages = median_of(figures, technique, phase, "messages");
@@ -42,6 +43,8 @@ qvm_point qvm_point_of(const qvm_figures *figures, const char *technique, const 
 	if (time.has_bytes) {
 		self.moved_bytes = time.moved_bytes;
 		self.freed_bytes = time.freed_bytes;
+		double wait_ns = median_of(figures, technique, phase, "wait-time");
+		self.wait_ns = wait_ns >= 0 ? wait_ns * time.moved_bytes / HV_HUGE_BYTES : -1;
 	}
 	double host_ns = median_of(figures, technique, phase, "host-time");
 	double guest_ns = median_of(figures, technique, phase, "guest-time");
@@ -100,6 +103,7 @@ qvm_pair qvm_pair_of(const qvm_point sim[2], const qvm_point vm[2])
 	self.vm_ratio = vm[0].time_ns / vm[1].time_ns;
 	self.apart = fabs(log(self.sim_ratio)) > log(QVM_APART) && fabs(log(self.vm_ratio)) > log(QVM_APART);
 	self.ordered = (self.sim_ratio > 1) == (self.vm_ratio > 1);
+	self.verdict = !self.apart ? QVM_VERDICT_CLOSE : self.ordered ? QVM_VERDICT_SAME : QVM_VERDICT_OTHER;
 	self.parted = sim[0].parted && sim[1].parted && vm[0].parted && vm[1].parted;
 	mixture of = { sim, vm, sqrt(sim[0].time_ns * sim[1].time_ns / (vm[0].time_ns * vm[1].time_ns)) };
 	for (unsigned part = 0; self.parted && part < QVM_PARTS; part++)

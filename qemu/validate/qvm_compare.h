@@ -19,6 +19,7 @@ typedef struct qvm_point {
 	bool known;                      /**< time_ns is */
 	bool parted;                     /**< so are the parts; their sum is the time */
 	double time_ns;                  /**< per 2 MiB */
+	double wait_ns;                  /**< once: pauses that the technique makes by itself, beside the time */
 	double discards, messages;       /**< per GiB */
 	double moved_bytes, freed_bytes; /**< once */
 	double parts_ns[QVM_PARTS];
@@ -30,11 +31,22 @@ qvm_point qvm_point_of(const qvm_figures *figures, const char *technique, const 
 /** How many times apart two techniques must be for their order to count. */
 #define QVM_APART 2.0
 
+/** What the two worlds say of a pair. */
+typedef enum qvm_verdict {
+	QVM_VERDICT_CLOSE, /**< not that far apart in one of them: the order says little */
+	QVM_VERDICT_SAME,  /**< that far apart in both, in the same order */
+	QVM_VERDICT_OTHER, /**< that far apart in both, in another order */
+	QVM_VERDICTS
+} qvm_verdict;
+
+extern const char *const qvm_verdict_texts[QVM_VERDICTS];
+
 typedef struct qvm_pair {
 	bool known;                 /**< both worlds have both */
 	double sim_ratio, vm_ratio; /**< time of the first over that of the second */
 	bool apart;                 /**< by more than QVM_APART in both worlds */
 	bool ordered;               /**< the same one is faster in both */
+	qvm_verdict verdict;
 	bool parted;
 	double factors[QVM_PARTS]; /**< by which each part changes the ratio from simulation to VM; their product is the
 				      whole change */

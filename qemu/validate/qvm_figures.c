@@ -136,6 +136,7 @@ bool qvm_figures_find(const qvm_figures *self, const char *technique, bool devic
 		figure->n_samples = (uint64_t)n_samples;
 		figure->has_bytes = number_of(row, "bytes_moved", &figure->moved_bytes);
 		figure->moved_bytes /= n_samples;
+		figure->freed_bytes = -1;
 		if (number_of(row, "bytes_freed", &figure->freed_bytes))
 			figure->freed_bytes /= n_samples;
 		return number_of(row, "median", &figure->median) && number_of(row, "low", &figure->low) &&

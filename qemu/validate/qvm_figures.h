@@ -20,7 +20,7 @@ typedef struct qvm_figure {
 	double median, low, high; /**< finite, not negative */
 	uint64_t n_samples;
 	bool has_bytes;
-	double moved_bytes, freed_bytes; /**< of one sample, in the mean; freed 0 when the row has none */
+	double moved_bytes, freed_bytes; /**< of one sample, in the mean; freed negative when the row has none */
 } qvm_figure;
 
 /** Read a result of this scenario. backing NULL: that of its first row. @return false: self->why */

@@ -22,7 +22,7 @@ static const struct argp_option option_table[] = {
 	  "on anonymous memory, without and with a device)",
 	  1 },
 	{ "part", KEY_PART, "NAME", 0, "compare, predict, or all (default)", 1 },
-	{ "output", KEY_OUTPUT, "FOLDER", 0, "Where results of fresh runs go (default: validate-TIME)", 1 },
+	{ "output", KEY_OUTPUT, "FOLDER", 0, "Where results and report of fresh runs go (default: validate-TIME)", 1 },
 	{ "hvsim", KEY_HVSIM, "PROGRAM", 0, "hvsim (default: the one beside this program)", 1 },
 	{ "sim-backing", KEY_SIM_BACKING, "NAME", 0,
 	  "Backing of the simulation's memory, or whose rows of --sim count (default: as the VMs')", 1 },
@@ -144,12 +144,19 @@ static int tables_make(qvm_validate_options *options)
 	hv_result result;
 	int status = HV_EXIT_USAGE;
 	if (inputs_read(&files, options) && hv_session_open(&result, &like, "validate")) {
+		result.said = options->report != NULL ? fopen(options->report, "wxe") : NULL;
+		if (options->report != NULL && result.said == NULL)
+			fprintf(stderr, "llfree-qemu validate: %s: %s; the tables are not kept as text\n",
+				options->report, strerror(errno));
+		FILE *said = result.said;
 		parameters_add(result.parameters, options);
 		if (options->compares)
 			qvm_validate_compare(&result, &files.sim, &files.vm);
 		if (options->predicts)
 			qvm_validate_predict(&result, files.models, files.n_models);
 		status = hv_session_close(&result, &like, hv_interrupted());
+		if (said != NULL)
+			fclose(said);
 	}
 	inputs_close(&files);
 	return status;

@@ -17,12 +17,14 @@ typedef struct qvm_validate_options {
 	const char *output;      /**< folder of fresh results; NULL = a new one here */
 	const char *hvsim;       /**< NULL = beside this program */
 	bool compares, predicts;
+	const char *report; /**< the tables go here too; NULL = to the terminal only. With fresh runs: in output */
 } qvm_validate_options;
 
 /** The command; argv[0] is "llfree-qemu validate". @return the exit code */
 int qvm_validate_run(int argc, char **argv);
 
-/** Run what was not given: the paths are filled, results lie in options->output. Texts that are made here live as long
+/** Run what was not given: the paths are filled, results lie in options->output, where validate.json and validate.txt
+ *  will go too, unless --json names another file. Texts that are made here live as long
  * as the process. @return 0; HV_EXIT_CHECK, HV_EXIT_USAGE, HV_EXIT_INTERRUPTED: told to the user */
 HV_MUST_CHECK int qvm_validate_run_missing(qvm_validate_options *options);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The comparison: for each phase a table of the techniques in both worlds, the order of each pair, and for pairs whose
- * ratio differs which part of the time makes it differ. */
+ * The comparison: for each phase a table of the techniques in both worlds, the order of each pair, and for pairs that
+ * are close to each other or in another order which part of the time makes their ratio differ. */
 #define _GNU_SOURCE
 #include "cli/hv_session.h"
 #include "validate/qvm_compare.h"
@@ -20,7 +20,7 @@ typedef struct table {
 	size_t n_techniques;
 	const char *techniques[TECHNIQUES_MAX];
 	qvm_point sim[TECHNIQUES_MAX], vm[TECHNIQUES_MAX];
-	unsigned n_apart, n_ordered;
+	unsigned n_pairs, n_apart, n_ordered, n_close_ordered;
 	char detail[200]; /**< the first pair that is not */
 } table;
 
@@ -28,6 +28,8 @@ static const char *cell(double value, const char *unit, char *text, size_t text_
 {
 	if (value < 0)
 		snprintf(text, text_bytes, "-");
+	else if (value != 0 && value < 0.001)
+		snprintf(text, text_bytes, "%.1e%s", value, unit);
 	else
 		snprintf(text, text_bytes,
 			 value != 0 && value < 0.995 ? "%.2g%s"
@@ -37,18 +39,28 @@ static const char *cell(double value, const char *unit, char *text, size_t text_
 	return text;
 }
 
+/* What nobody counts in one of the worlds. */
+static const char *count_cell(double value, char *text, size_t text_bytes)
+{
+	if (value >= 0)
+		return cell(value, "", text, text_bytes);
+	snprintf(text, text_bytes, "not counted");
+	return text;
+}
+
 static void point_show(const table *self, const char *technique, const char *world, const qvm_point *point)
 {
 	char time[32], freed[32], discards[32], messages[32], parts[QVM_PARTS][32];
-	double share = point->moved_bytes > 0 ? 100 * point->freed_bytes / point->moved_bytes : -1;
+	double share =
+		point->moved_bytes > 0 && point->freed_bytes >= 0 ? 100 * point->freed_bytes / point->moved_bytes : -1;
 	for (unsigned part = 0; part < QVM_PARTS; part++)
 		cell(point->parted ? 100 * point->parts_ns[part] / point->time_ns : -1, "%", parts[part],
 		     sizeof(parts[part]));
-	hv_result_say(self->result, "  %-14s %-5s %10s %9.0f %7s %10s %9s %7s %7s %8s %7s\n", technique, world,
+	hv_result_say(self->result, "  %-14s %-5s %10s %9.0f %7s %11s %11s %7s %7s %8s %7s\n", technique, world,
 		      cell(point->time_ns / 1000, "", time, sizeof(time)),
 		      point->moved_bytes > 0 ? point->moved_bytes / (1 << 20) : 0,
-		      cell(share, "%", freed, sizeof(freed)), cell(point->discards, "", discards, sizeof(discards)),
-		      cell(point->messages, "", messages, sizeof(messages)), parts[QVM_PART_HOST],
+		      cell(share, "%", freed, sizeof(freed)), count_cell(point->discards, discards, sizeof(discards)),
+		      count_cell(point->messages, messages, sizeof(messages)), parts[QVM_PART_HOST],
 		      parts[QVM_PART_GUEST], parts[QVM_PART_EMULATOR], parts[QVM_PART_REST]);
 }
 
@@ -59,9 +71,20 @@ static void ratio_row(const table *self, const char *technique, const char *metr
 		hv_session_figure(self->result, &like, metric, "ratio", vm / sim);
 }
 
+/* Pauses are no work, and in no time above; but memory comes back that much later. */
+static void pauses_show(const table *self)
+{
+	char sim[32], vm[32];
+	for (size_t at = 0; at < self->n_techniques; at++)
+		if (self->sim[at].wait_ns >= 0 || self->vm[at].wait_ns >= 0)
+			hv_result_say(self->result, "  %s pauses besides, seconds in all: sim %s, VM %s\n",
+				      self->techniques[at], cell(self->sim[at].wait_ns / 1e9, "", sim, sizeof(sim)),
+				      cell(self->vm[at].wait_ns / 1e9, "", vm, sizeof(vm)));
+}
+
 static void points_show(const table *self)
 {
-	hv_result_say(self->result, "\n%s\n  %-14s %-5s %10s %9s %7s %10s %9s %7s %7s %8s %7s\n", self->phase,
+	hv_result_say(self->result, "\n%s\n  %-14s %-5s %10s %9s %7s %11s %11s %7s %7s %8s %7s\n", self->phase,
 		      "technique", "world", "us/2MiB", "MiB moved", "freed", "disc./GiB", "msg./GiB", "host", "guest",
 		      "emulator", "rest");
 	for (size_t at = 0; at < self->n_techniques; at++) {
@@ -94,34 +117,46 @@ static void pair_rows(const table *self, const char *first, const char *second, 
 	}
 }
 
-static void pair_show(const table *self, const char *first, const char *second, const qvm_pair *pair)
+/* Which part makes the ratio differ. */
+static void factors_show(const table *self, const qvm_pair *pair)
 {
-	char sim[32], vm[32], change[32], parts[QVM_PARTS][32];
+	char change[32], parts[QVM_PARTS][32];
+	if (!pair->parted) {
+		hv_result_say(self->result, "      no CPU times of one of them: nothing to explain it by\n");
+		return;
+	}
 	for (unsigned part = 0; part < QVM_PARTS; part++)
-		cell(pair->parted ? pair->factors[part] : -1, "x", parts[part], sizeof(parts[part]));
-	hv_result_say(self->result, "  %-14s over %-14s %9s %9s  %-11s %8s = %s host, %s guest, %s emulator, %s rest\n",
-		      first, second, cell(pair->sim_ratio, "x", sim, sizeof(sim)),
-		      cell(pair->vm_ratio, "x", vm, sizeof(vm)),
-		      !pair->apart    ? "close"
-		      : pair->ordered ? "same order"
-				      : "OTHER ORDER",
+		cell(pair->factors[part], "x", parts[part], sizeof(parts[part]));
+	hv_result_say(self->result, "      from sim to VM %s: %s host, %s guest, %s emulator, %s rest\n",
 		      cell(pair->vm_ratio / pair->sim_ratio, "x", change, sizeof(change)), parts[QVM_PART_HOST],
 		      parts[QVM_PART_GUEST], parts[QVM_PART_EMULATOR], parts[QVM_PART_REST]);
 }
 
+static void pair_show(const table *self, const char *first, const char *second, const qvm_pair *pair)
+{
+	char sim[32], vm[32];
+	hv_result_say(self->result, "  %-14s over %-14s %9s %9s  %-14s %-14s %s\n", first, second,
+		      cell(pair->sim_ratio, "x", sim, sizeof(sim)), cell(pair->vm_ratio, "x", vm, sizeof(vm)),
+		      pair->sim_ratio > 1 ? second : first, pair->vm_ratio > 1 ? second : first,
+		      qvm_verdict_texts[pair->verdict]);
+	if (pair->verdict != QVM_VERDICT_SAME)
+		factors_show(self, pair);
+}
+
 static void pair_count(table *self, const char *first, const char *second, const qvm_pair *pair)
 {
+	self->n_pairs++;
 	self->n_apart += pair->apart;
 	self->n_ordered += pair->apart && pair->ordered;
-	if (pair->apart && !pair->ordered && self->detail[0] == '\0')
-		snprintf(self->detail, sizeof(self->detail), "%s over %s: %.3g in the simulation, %.3g in VMs", first,
+	self->n_close_ordered += !pair->apart && pair->ordered;
+	if (pair->verdict == QVM_VERDICT_OTHER && self->detail[0] == '\0')
+		snprintf(self->detail, sizeof(self->detail), "; %s over %s: %.3g in the simulation, %.3g in VMs", first,
 			 second, pair->sim_ratio, pair->vm_ratio);
 }
 
 static void pairs_show(table *self)
 {
-	char name[120], detail[320];
-	unsigned n_pairs = 0;
+	char name[120], detail[400];
 	for (size_t first = 0; first < self->n_techniques; first++)
 		for (size_t second = first + 1; second < self->n_techniques; second++) {
 			const qvm_point sim[2] = { self->sim[first], self->sim[second] };
@@ -129,19 +164,23 @@ static void pairs_show(table *self)
 			qvm_pair pair = qvm_pair_of(sim, vm);
 			if (!pair.known)
 				continue;
-			if (n_pairs++ == 0)
-				hv_result_say(self->result, "  %-34s %9s %9s  %-11s %8s\n", "ratios of time", "sim",
-					      "VM", "", "change");
+			if (self->n_pairs == 0)
+				hv_result_say(self->result, "  %-34s %9s %9s  %-14s %s\n", "ratios of time", "sim",
+					      "VM", "faster in sim", "in VM");
 			pair_show(self, self->techniques[first], self->techniques[second], &pair);
 			pair_rows(self, self->techniques[first], self->techniques[second], &pair);
 			pair_count(self, self->techniques[first], self->techniques[second], &pair);
 		}
-	if (n_pairs == 0)
+	if (self->n_pairs == 0)
 		return;
 	snprintf(name, sizeof(name), "%s: techniques more than %g times apart have the same order in both worlds",
 		 self->phase, QVM_APART);
-	snprintf(detail, sizeof(detail), "%u of %u pairs are that far apart, %u in the same order%s%s", self->n_apart,
-		 n_pairs, self->n_ordered, self->detail[0] != '\0' ? "; " : "", self->detail);
+	snprintf(detail, sizeof(detail),
+		 "%u pairs: %u are that far apart in both, %u of them in the same order; %u are closer in one, %u of "
+		 "them "
+		 "in the same order%s",
+		 self->n_pairs, self->n_apart, self->n_ordered, self->n_pairs - self->n_apart, self->n_close_ordered,
+		 self->detail);
 	hv_result_say(self->result, "  %s\n", detail);
 	hv_result_check(self->result, self->n_ordered == self->n_apart, name, detail);
 }
@@ -190,6 +229,7 @@ void qvm_validate_compare(hv_result *result, const qvm_figures *sim, const qvm_f
 		if (self.n_techniques == 0)
 			continue;
 		points_show(&self);
+		pauses_show(&self);
 		pairs_show(&self);
 	}
 }

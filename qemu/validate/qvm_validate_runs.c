@@ -4,6 +4,7 @@
  * The VMs run first: what their memory is made of, the simulation's is made of too. */
 #define _GNU_SOURCE
 #include "scenario/qvm_scenario.h"
+#include "techniques/qvm_technique.h"
 #include "validate/qvm_validate.h"
 #include "vm/qvm_program.h"
 
@@ -44,6 +45,19 @@ static const char *hvsim_path(const qvm_validate_options *options)
 			return path;
 	}
 	return "hvsim";
+}
+
+/* Which run this is; a line for people who wait. */
+typedef struct progress {
+	unsigned at, count;
+	uint64_t begin_ns;
+} progress;
+
+static void step_tell(progress *self, const char *what)
+{
+	self->at++;
+	fprintf(stderr, "llfree-qemu validate: run %u of %u, after %" PRIu64 " s: %s\n", self->at, self->count,
+		(hv_now_ns() - self->begin_ns) / UINT64_C(1000000000), what);
 }
 
 /* Run it to its end; Ctrl-C is passed on once, so that it can save what it has.
@@ -89,6 +103,26 @@ static void text_add(qvm_args *args, const char *option, const char *value)
 		qvm_args_add(args, "--%s=%s", option, value);
 }
 
+static void name_add(char list[400], const char *name)
+{
+	size_t used = strlen(list);
+	snprintf(list + used, 400 - used, "%s%s", used > 0 ? "," : "", name);
+}
+
+/* What is wanted, what both worlds have, and what moves memory at all. */
+static const char *techniques_shared(const char *wanted)
+{
+	static char list[400];
+	list[0] = '\0';
+	for (const qvm_technique *const *each = qvm_techniques; *each != NULL; each++) {
+		const hv_technique *technique = (*each)->technique;
+		if (technique->grain_bytes != 0 && hv_technique_find(technique->name) != NULL &&
+		    hv_options_wants(wanted, technique->name))
+			name_add(list, technique->name);
+	}
+	return list;
+}
+
 static int vm_run(qvm_validate_options *options)
 {
 	static const char *const accels[] = { "auto", "kvm", "tcg" };
@@ -102,7 +136,7 @@ static int vm_run(qvm_validate_options *options)
 	qvm_args_add(&args, "--cpus=%" PRIu64, common->cpus);
 	qvm_args_add(&args, "--accel=%s", accels[common->accel]);
 	qvm_args_add(&args, "--boot-timeout=%" PRIu64, common->boot_timeout_ms / 1000);
-	text_add(&args, "technique", common->technique);
+	text_add(&args, "technique", techniques_shared(common->technique));
 	text_add(&args, "backing", common->backing);
 	text_add(&args, "qemu", common->qemu);
 	text_add(&args, "append", common->append);
@@ -114,19 +148,6 @@ static int vm_run(qvm_validate_options *options)
 	int status = run(&args);
 	qvm_args_clear(&args);
 	return status;
-}
-
-/* A technique that only one world has is left out there, without a word of the other. */
-static const char *sim_techniques(const char *wanted)
-{
-	static char list[400];
-	list[0] = '\0';
-	for (const hv_technique *const *each = hv_techniques; *each != NULL; each++) {
-		size_t used = strlen(list);
-		if ((*each)->grain_bytes != 0 && hv_options_wants(wanted, (*each)->name))
-			snprintf(list + used, sizeof(list) - used, "%s%s", used > 0 ? "," : "", (*each)->name);
-	}
-	return list[0] != '\0' ? list : "all";
 }
 
 static int sim_run(const qvm_validate_options *options, const char *technique, const char *backing, const char *device,
@@ -146,13 +167,15 @@ static int sim_run(const qvm_validate_options *options, const char *technique, c
 	return status;
 }
 
-static int models_run(qvm_validate_options *options)
+static int models_run(qvm_validate_options *options, progress *steps)
 {
+	step_tell(steps, "hvsim on anonymous memory, for the cost model");
 	const char *path = kept_text("%s/%s", options->output, "model.json");
 	int status = sim_run(options, "base-manual,huge-manual,virtio-mem,llfree-manual", "anon-thp", "none", path);
 	if (status != 0)
 		return status;
 	options->model_paths[options->n_models++] = path;
+	step_tell(steps, "the same with a DMA device");
 	path = kept_text("%s/%s", options->output, "model-device.json");
 	status = sim_run(options, "virtio-mem,llfree-manual", "anon-thp", "dma", path);
 	qvm_figures figures;
@@ -195,19 +218,33 @@ int qvm_validate_run_missing(qvm_validate_options *options)
 	int status = 0;
 	bool vm = options->compares && options->vm_path == NULL, sim = options->compares && options->sim_path == NULL;
 	bool models = options->predicts && options->n_models == 0 && options->sim_path == NULL;
-	if ((vm || sim || models) && !output_make(options))
+	progress steps = { .count = (unsigned)vm + (unsigned)sim + (models ? 2 : 0), .begin_ns = hv_now_ns() };
+	if (steps.count == 0)
+		return 0;
+	if ((vm || sim) && techniques_shared(options->common.technique)[0] == '\0') {
+		fprintf(stderr, "llfree-qemu validate: --technique %s: none of them moves memory in both worlds\n",
+			options->common.technique);
 		return HV_EXIT_USAGE;
-	if (vm)
+	}
+	if (!output_make(options))
+		return HV_EXIT_USAGE;
+	if (vm) {
+		step_tell(&steps, "a VM by each technique");
 		status = vm_run(options);
+	}
 	if (status == 0 && sim) {
+		step_tell(&steps, "hvsim, the same techniques on the same kind of memory");
 		options->sim_path = kept_text("%s/%s", options->output, "sim.json");
-		status = sim_run(options, sim_techniques(options->common.technique),
+		status = sim_run(options, techniques_shared(options->common.technique),
 				 options->sim_backing != NULL ? options->sim_backing : backing_of(options->vm_path),
 				 "none", options->sim_path);
 	}
 	if (status == 0 && models)
-		status = models_run(options);
-	if (vm || sim || models)
-		fprintf(stderr, "llfree-qemu validate: results of the runs: %s/\n", options->output);
+		status = models_run(options, &steps);
+	options->report = kept_text("%s/%s", options->output, "validate.txt");
+	if (options->common.json == NULL)
+		options->common.json = kept_text("%s/%s", options->output, "validate.json");
+	fprintf(stderr, "llfree-qemu validate: results of the runs, after %" PRIu64 " s: %s/\n",
+		(hv_now_ns() - steps.begin_ns) / UINT64_C(1000000000), options->output);
 	return status;
 }

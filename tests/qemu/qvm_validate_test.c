@@ -70,6 +70,9 @@ static void order_counts_only_where_both_are_apart(void **state)
 		qvm_pair pair = qvm_pair_of(sim, vm);
 		assert_int_equal(pair.apart, cases[at].apart);
 		assert_int_equal(pair.ordered, cases[at].ordered);
+		assert_int_equal(pair.verdict, !cases[at].apart    ? QVM_VERDICT_CLOSE
+					       : cases[at].ordered ? QVM_VERDICT_SAME
+								   : QVM_VERDICT_OTHER);
 		assert_true(close_to(pair.sim_ratio, cases[at].sim) && close_to(pair.vm_ratio, cases[at].vm));
 	}
 	qvm_point unknown[2] = { point(1, 0, 0, 0), { .known = false } };
