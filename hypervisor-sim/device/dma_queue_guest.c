@@ -83,7 +83,7 @@ static bool queue_add(hv_dma_queue_guest *self, guest_queue *queue, hv_dma_trans
 /* @return false: the device is gone */
 static bool queue_wait(hv_dma_queue_guest *self, uint32_t cpu_idx)
 {
-	return hv_ear_wait(hv_dma_queue_from_device(self->files, cpu_idx), -1, self->stop);
+	return hv_ear_wait(hv_dma_queue_from_device(self->files, cpu_idx), -1, self->stop, HV_EAR_FOREVER);
 }
 
 static hv_err queue_submit(void *context, uint32_t cpu_idx, hv_dma_transfer *const *transfers, size_t n_transfers)

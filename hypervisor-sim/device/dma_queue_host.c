@@ -35,7 +35,7 @@ struct hv_dma_queue_host {
 	size_t medium_bytes;
 	host_queue *queues;
 	pthread_t thread;
-	int stop_bell;
+	int stop_bell, request_ear;
 	bool running;
 };
 
@@ -131,14 +131,15 @@ static void *serve(void *context)
 {
 	hv_dma_queue_host *self = context;
 	struct pollfd wanted[2] = { { .fd = self->stop_bell, .events = POLLIN },
-				    { .fd = hv_dma_queue_to_device(self->files), .events = POLLIN } };
+				    { .fd = self->request_ear, .events = POLLIN } };
 	bool more = false;
 	for (;;) {
 		if (poll(wanted, 2, more ? 0 : -1) < 0)
 			continue; /* a signal */
 		if (wanted[0].revents != 0)
 			return NULL;
-		hv_bell_clear(wanted[1].fd);
+		hv_ear_clear(self->request_ear);
+		hv_bell_empty(hv_dma_queue_to_device(self->files));
 		more = false;
 		for (uint32_t idx = 0; idx < self->files->n_queues && hv_host_fault(self->host) == NULL; idx++)
 			more = queue_serve(&self->queues[idx]) || more;
@@ -160,14 +161,15 @@ hv_err hv_dma_queue_host_start(hv_dma_queue_host **queue, const hv_dma_queue_fil
 				     .host = host,
 				     .medium_bytes = medium_bytes,
 				     .queues = queues,
-				     .stop_bell = hv_bell_create() };
+				     .stop_bell = hv_bell_create(),
+				     .request_ear = hv_ear_create(hv_dma_queue_to_device(files)) };
 	for (uint32_t idx = 0; idx < files->n_queues; idx++) {
 		queues[idx].owner = self;
 		queues[idx].idx = idx;
 		for (size_t at = 0; at < HV_DMA_REQUESTS; at++)
 			queues[idx].requests[at].queue = &queues[idx];
 	}
-	if (self->stop_bell < 0 || pthread_create(&self->thread, NULL, serve, self) != 0)
+	if (self->stop_bell < 0 || self->request_ear < 0 || pthread_create(&self->thread, NULL, serve, self) != 0)
 		return HV_ERR_SYSTEM;
 	self->running = true;
 	return HV_OK;
@@ -189,6 +191,8 @@ void hv_dma_queue_host_free(hv_dma_queue_host *self)
 	hv_dma_queue_host_stop(self);
 	if (self->stop_bell >= 0 && self->queues != NULL)
 		close(self->stop_bell);
+	if (self->request_ear >= 0 && self->queues != NULL)
+		close(self->request_ear);
 	free(self->queues);
 	free(self);
 }

@@ -156,7 +156,7 @@ static void bell_flood(int bell)
 static void bell_saturate(int bell)
 {
 	uint64_t most = UINT64_MAX - 1;
-	hv_bell_clear(bell);
+	hv_bell_empty(bell);
 	if (write(bell, &most, sizeof(most)) < 0)
 		return; /* somebody rang in between */
 }
@@ -178,7 +178,7 @@ static void bells_saturated(hv_attacker *self)
 
 static void bells_silenced(hv_attacker *self)
 {
-	bells_all(self, hv_bell_clear);
+	bells_all(self, hv_bell_empty);
 }
 
 /* Whether a read waits is a property of all who share the counter: the host finds it ready, then empty. */
@@ -187,7 +187,7 @@ static void bell_block(int bell)
 	int flags = fcntl(bell, F_GETFL);
 	if (flags >= 0 && fcntl(bell, F_SETFL, flags & ~O_NONBLOCK) == 0)
 		hv_bell_ring(bell);
-	hv_bell_clear(bell);
+	hv_bell_empty(bell);
 }
 
 static void bells_blocking(hv_attacker *self)

@@ -127,7 +127,7 @@ bool hv_driver_request(hv_driver *self, unsigned ring_idx, const hv_ring_segment
 		return false;
 	hv_bell_ring(self->channel->to_host[ring_idx]);
 	while (!hv_ring_guest_used(&self->rings[ring_idx], &written_bytes))
-		if (!hv_ear_wait(self->channel->from_host[ring_idx], -1, self->stop_bell))
+		if (!hv_ear_wait(self->channel->from_host[ring_idx], -1, self->stop_bell, HV_EAR_FOREVER))
 			return false;
 	return true;
 }
@@ -145,7 +145,7 @@ static void waits_end(hv_driver *self)
 bool hv_driver_wait(hv_driver *self)
 {
 	waits_begin(self);
-	bool changed = hv_ear_wait(self->channel->changes_from_host, self->wake_bell, self->stop_bell);
+	bool changed = hv_ear_wait(self->channel->changes_from_host, self->wake_bell, self->stop_bell, HV_EAR_FOREVER);
 	waits_end(self);
 	return changed;
 }

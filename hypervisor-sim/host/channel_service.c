@@ -110,6 +110,13 @@ static bool ring_serve(hv_channel_service *self, unsigned ring_idx)
 	return true;
 }
 
+/* Forget the rings; then look at what they were about. */
+static void bell_heard(int ear, int bell)
+{
+	hv_ear_clear(ear);
+	hv_bell_empty(bell);
+}
+
 static void *serve(void *context)
 {
 	hv_channel_service *self = context;
@@ -117,10 +124,9 @@ static void *serve(void *context)
 	for (;;) {
 		bool any_more = false;
 		struct pollfd wanted[2 + HV_CHANNEL_RINGS_MAX] = { { .fd = self->stop_bell, .events = POLLIN },
-								   { .fd = self->channel->changed_by_guest,
-								     .events = POLLIN } };
+								   { .fd = self->change_ear, .events = POLLIN } };
 		for (unsigned idx = 0; idx < self->n_rings; idx++) {
-			wanted[2 + idx] = (struct pollfd){ .fd = self->channel->to_host[idx], .events = POLLIN };
+			wanted[2 + idx] = (struct pollfd){ .fd = self->ring_ears[idx], .events = POLLIN };
 			any_more = any_more || more[idx];
 		}
 		if (poll(wanted, 2 + self->n_rings, any_more ? 0 : -1) < 0)
@@ -128,19 +134,41 @@ static void *serve(void *context)
 		if (wanted[0].revents != 0)
 			return NULL;
 		if (wanted[1].revents != 0) {
-			hv_bell_clear(wanted[1].fd);
+			bell_heard(self->change_ear, self->channel->changed_by_guest);
 			rings_look(self);
 		}
 		pass_look(self);
 		for (unsigned idx = 0; idx < self->n_rings; idx++) {
 			if (wanted[2 + idx].revents == 0 && !more[idx])
 				continue;
-			hv_bell_clear(wanted[2 + idx].fd);
+			bell_heard(self->ring_ears[idx], self->channel->to_host[idx]);
 			more[idx] = ring_serve(self, idx);
 		}
 		pass_look(self);
 		progress(self, wanted[1].revents != 0 || hv_host_fault(self->host) != NULL);
 	}
+}
+
+static bool bells_open(hv_channel_service *self)
+{
+	bool ok = true;
+	self->stop_bell = hv_bell_create();
+	self->change_ear = hv_ear_create(self->channel->changed_by_guest);
+	for (unsigned idx = 0; idx < HV_CHANNEL_RINGS_MAX; idx++) {
+		bool wanted = idx < self->n_rings;
+		self->ring_ears[idx] = wanted ? hv_ear_create(self->channel->to_host[idx]) : -1;
+		ok = ok && (!wanted || self->ring_ears[idx] >= 0);
+	}
+	return ok && self->stop_bell >= 0 && self->change_ear >= 0;
+}
+
+static void bells_close(hv_channel_service *self)
+{
+	int fds[2 + HV_CHANNEL_RINGS_MAX] = { self->stop_bell, self->change_ear };
+	memcpy(fds + 2, self->ring_ears, sizeof(self->ring_ears));
+	for (size_t at = 0; at < 2 + HV_CHANNEL_RINGS_MAX; at++)
+		if (fds[at] >= 0)
+			close(fds[at]);
 }
 
 hv_err hv_channel_service_start(hv_channel_service *self, hv_host *host, hv_channel *channel, unsigned n_rings,
@@ -162,9 +190,10 @@ hv_err hv_channel_service_start_in(hv_channel_service *self, hv_host *host, hv_c
 	atomic_init(&self->block_bytes, HV_HUGE_BYTES); /* a guest in another process may be early */
 	self->timeout_ns = UINT64_C(10000000000);
 	self->begin_timeout_ns = UINT64_C(3000000000);
-	self->stop_bell = hv_bell_create();
+	bool ok = bells_open(self);
 	hv_err err = hv_ledger_create(&self->ledger, host->memory.huge_count * HV_HUGE_FRAMES);
-	if (err != HV_OK || self->stop_bell < 0) {
+	if (err != HV_OK || !ok) {
+		bells_close(self);
 		hv_ledger_destroy(&self->ledger);
 		return HV_ERR_SYSTEM;
 	}
@@ -197,7 +226,7 @@ void hv_channel_service_stop(hv_channel_service *self)
 		atomic_store_explicit(&self->stopping, true, memory_order_relaxed);
 		hv_bell_ring(self->stop_bell);
 		pthread_join(self->thread, NULL);
-		close(self->stop_bell);
+		bells_close(self);
 		pthread_cond_destroy(&self->changed);
 		pthread_mutex_destroy(&self->lock);
 		self->host->channel = NULL;

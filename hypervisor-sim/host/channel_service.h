@@ -36,6 +36,7 @@ struct hv_channel_service {
 	hv_ledger ledger;
 	pthread_t thread;
 	int stop_bell;
+	int change_ear, ring_ears[HV_CHANNEL_RINGS_MAX]; /**< for the bells that the guest has */
 	bool running;
 	_Atomic uint64_t n_served; /**< elements, and looks at the registers */
 	_Atomic bool stopping;

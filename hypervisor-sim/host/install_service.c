@@ -44,7 +44,7 @@ static void *serve(void *context)
 		else if (self->shared != NULL)
 			bell = hv_ports_wait(self->shared, bell, SLEEP_NS);
 		else
-			(void)!hv_bell_wait(self->bell, self->stop_bell, SLEEP_NS);
+			(void)!hv_ear_wait(self->ear, -1, self->stop_bell, SLEEP_NS);
 	}
 	return NULL;
 }
@@ -70,10 +70,18 @@ hv_err hv_install_service_start(hv_install_service *self, hv_host *host, hv_port
 				      .shared = ports,
 				      .ports = ports->ports,
 				      .n_ports = n_ports,
-				      .bell = -1,
+				      .ear = -1,
 				      .answer_bell = -1,
 				      .stop_bell = -1 };
 	return start(self);
+}
+
+static void bells_close(const hv_install_service *self)
+{
+	if (self->stop_bell >= 0)
+		close(self->stop_bell);
+	if (self->ear >= 0)
+		close(self->ear);
 }
 
 hv_err hv_install_service_start_bells(hv_install_service *self, hv_host *host, hv_port *ports, uint32_t n_ports,
@@ -82,12 +90,12 @@ hv_err hv_install_service_start_bells(hv_install_service *self, hv_host *host, h
 	*self = (hv_install_service){ .host = host,
 				      .ports = ports,
 				      .n_ports = n_ports,
-				      .bell = bell,
+				      .ear = hv_ear_create(bell),
 				      .answer_bell = answer_bell,
 				      .stop_bell = hv_bell_create() };
-	hv_err err = self->stop_bell >= 0 ? start(self) : HV_ERR_SYSTEM;
-	if (err != HV_OK && self->stop_bell >= 0)
-		close(self->stop_bell);
+	hv_err err = self->stop_bell >= 0 && self->ear >= 0 ? start(self) : HV_ERR_SYSTEM;
+	if (err != HV_OK)
+		bells_close(self);
 	return err;
 }
 
@@ -101,8 +109,7 @@ void hv_install_service_stop(hv_install_service *self)
 	else
 		hv_bell_ring(self->stop_bell);
 	pthread_join(self->thread, NULL);
-	if (self->stop_bell >= 0)
-		close(self->stop_bell);
+	bells_close(self);
 	free(self->answered);
 	self->answered = NULL;
 	self->running = false;

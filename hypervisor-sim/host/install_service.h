@@ -16,8 +16,8 @@ typedef struct hv_install_service {
 	hv_ports *shared; /**< with the bell; NULL: the bells below */
 	hv_port *ports;
 	uint32_t n_ports;
-	int bell, answer_bell, stop_bell; /**< of a guest that rings by interrupts; -1 = none */
-	uint32_t *answered;               /**< sequence last answered, per port */
+	int ear, answer_bell, stop_bell; /**< for a guest that rings by interrupts; -1 = none */
+	uint32_t *answered;              /**< sequence last answered, per port */
 	pthread_t thread;
 	_Atomic bool stop;
 	bool running;

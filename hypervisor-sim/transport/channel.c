@@ -33,31 +33,18 @@ void hv_bell_ring(int bell)
 void hv_bell_clear(int bell)
 {
 	uint64_t rings;
-	struct iovec place = { &rings, sizeof(rings) };
-	ssize_t n_bytes;
-	while ((n_bytes = preadv2(bell, &place, 1, -1, RWF_NOWAIT)) < 0 && errno == EINTR)
+	while (read(bell, &rings, sizeof(rings)) < 0 && errno == EINTR)
 		;
-	if (n_bytes < 0 && (errno == EOPNOTSUPP || errno == ENOSYS)) /* kernels before 5.8 */
-		while (read(bell, &rings, sizeof(rings)) < 0 && errno == EINTR)
-			;
 }
 
-bool hv_bell_wait(int bell, int stop, uint64_t timeout_ns)
+void hv_bell_empty(int bell)
 {
-	uint64_t deadline_ns = hv_now_ns() + timeout_ns;
-	for (;;) {
-		uint64_t now_ns = hv_now_ns();
-		uint64_t left_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
-		struct timespec left = { (time_t)(left_ns / 1000000000u), (long)(left_ns % 1000000000u) };
-		struct pollfd wanted[2] = { { .fd = bell, .events = POLLIN }, { .fd = stop, .events = POLLIN } };
-		int n_ready = ppoll(wanted, 2, &left, NULL);
-		if (n_ready < 0 && errno == EINTR)
-			continue;
-		if (n_ready <= 0 || wanted[1].revents != 0)
-			return false;
-		hv_bell_clear(bell);
-		return true;
-	}
+	uint64_t rings;
+	struct iovec place = { &rings, sizeof(rings) };
+	/* nothing else reads a counter without waiting when somebody took its O_NONBLOCK away: found ready by poll() it
+	 * may be empty again, and it can't be opened once more for a flag of our own */
+	while (preadv2(bell, &place, 1, -1, RWF_NOWAIT) < 0 && errno == EINTR)
+		;
 }
 
 /* Edge-triggered: each ring makes it ready again, whatever the counter says, which nobody reads. */
@@ -72,22 +59,36 @@ int hv_ear_create(int bell)
 	return -1;
 }
 
-bool hv_ear_wait(int ear, int other_bell, int stop)
+void hv_ear_clear(int ear)
 {
-	struct pollfd wanted[3] = { { .fd = ear, .events = POLLIN },
-				    { .fd = other_bell, .events = POLLIN },
-				    { .fd = stop, .events = POLLIN } };
 	struct epoll_event event;
+	(void)epoll_wait(ear, &event, 1, 0); /* without time to wait there is nothing that a signal could end */
+}
+
+bool hv_ear_wait(int ear, int own_bell, int stop, uint64_t timeout_ns)
+{
+	uint64_t begin_ns = hv_now_ns();
+	struct pollfd wanted[3] = { { .fd = ear, .events = POLLIN },
+				    { .fd = own_bell, .events = POLLIN },
+				    { .fd = stop, .events = POLLIN } };
 	int n_ready;
-	while ((n_ready = poll(wanted, 3, -1)) < 0 && errno == EINTR)
-		;
+	do {
+		uint64_t gone_ns = hv_now_ns() - begin_ns, left_ns = timeout_ns > gone_ns ? timeout_ns - gone_ns : 0;
+		struct timespec left = { (time_t)(left_ns / 1000000000u), (long)(left_ns % 1000000000u) };
+		n_ready = ppoll(wanted, 3, timeout_ns != HV_EAR_FOREVER ? &left : NULL, NULL);
+	} while (n_ready < 0 && errno == EINTR);
 	if (n_ready <= 0 || wanted[2].revents != 0)
 		return false;
 	if (wanted[0].revents != 0)
-		(void)epoll_wait(ear, &event, 1, 0);
+		hv_ear_clear(ear);
 	if (wanted[1].revents != 0)
-		hv_bell_clear(other_bell);
+		hv_bell_clear(own_bell);
 	return true;
+}
+
+bool hv_bell_wait(int bell, int stop, uint64_t timeout_ns)
+{
+	return hv_ear_wait(-1, bell, stop, timeout_ns);
 }
 
 /* What the guest has. */

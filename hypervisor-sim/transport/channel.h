@@ -4,7 +4,8 @@
  * configuration space of a virtio device) and doorbells, which are event counters (eventfd): one to the host and one
  * to the guest for each ring, one each way for the registers. No pointers in the page; each side reads what the other
  * wrote as a number to be checked. A counter can be filled up, and whether an access to it blocks is a property of all
- * who share it: so the host never writes one that the guest has, and reads those without blocking. */
+ * who share it, which none of them can find out in time: so the host never writes one that the guest has, nor reads it,
+ * but has an ear for it. */
 #ifndef HV_CHANNEL_H
 #define HV_CHANNEL_H
 
@@ -52,17 +53,25 @@ void hv_channel_destroy(hv_channel *self);
 /** A doorbell that works by itself, for stopping a thread. @return -1 on error */
 int hv_bell_create(void);
 void hv_bell_ring(int bell);
-/** Forget the rings so far. Never blocks, whatever others with the same descriptor made of it. */
+/** Forget the rings so far of a bell that no other process has: it waits where one took O_NONBLOCK away. */
 void hv_bell_clear(int bell);
-/** Wait until the bell has rung, and clear it. A ring of stop ends the wait too, and is not cleared.
+/** The same for a bell that others have. Never blocks: where that can't be had (kernels before 5.8, qemu-user) it does
+ *  nothing. Good for a counter that is full; who must hear the bell has an ear. */
+void hv_bell_empty(int bell);
+/** Wait until a bell that no other process has rang, and clear it. A ring of stop ends the wait too, and is not
+ * cleared.
  *  @return false when stop has rung, or after timeout_ns */
 HV_MUST_CHECK bool hv_bell_wait(int bell, int stop, uint64_t timeout_ns);
 
-/** A way to hear a bell without having it: who has an ear can neither ring the bell, nor fill it up, nor make the
- *  ringer wait. @return -1 on error */
+/** A way to hear a bell without reading its counter: who has an ear can neither ring the bell, nor fill it up, nor make
+ *  the ringer wait; and whatever others make of the bell, listening to it does not block. An ear is ready for poll()
+ * when its bell has rung since it was last cleared. @return -1 on error */
 int hv_ear_create(int bell);
-/** Wait until the ear's bell has rung since this was last asked, or the other bell (-1: there is none) has, and forget
- *  it. @return false when stop has rung */
-HV_MUST_CHECK bool hv_ear_wait(int ear, int other_bell, int stop);
+/** Forget the rings so far. Never blocks. */
+void hv_ear_clear(int ear);
+#define HV_EAR_FOREVER UINT64_MAX
+/** Wait until the ear's bell has rung since this was last asked, or a bell that no other process has (-1: there is none
+ *  of it), and forget it. @return false when stop has rung, or after timeout_ns */
+HV_MUST_CHECK bool hv_ear_wait(int ear, int own_bell, int stop, uint64_t timeout_ns);
 
 #endif

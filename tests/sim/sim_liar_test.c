@@ -2,9 +2,11 @@
  *
  * Drivers that lie, are silent or send noise: the host stops that VM or loses its patience, and discards nothing that
  * it was not given (H4). */
+#define _GNU_SOURCE
 #include "t_sim.h"
 #include "techniques/virtio-mem/virtio_mem.h"
 
+#include <fcntl.h>
 #include <stdatomic.h>
 
 enum { HUGE = 32 };
@@ -299,6 +301,35 @@ static void service_ends_beside_a_guest_that_never_stops_sending(void **state)
 	liar_close(&self);
 }
 
+/* One ring for as many elements as the service takes in a turn: it looks once more, at a bell that is empty by then and
+ * that nobody could read without waiting for ever. */
+static void service_never_waits_for_a_bell_that_the_guest_made_to_block(void **state)
+{
+	(void)state;
+	static liar self;
+	liar_open(&self, "base-auto");
+	int bell = self.channel.to_host[0];
+	assert_int_equal(fcntl(bell, F_SETFL, fcntl(bell, F_GETFL) & ~O_NONBLOCK), 0);
+	for (unsigned round = 0; round < 10; round++) {
+		hv_ring_segment segment = { HV_HUGE_BYTES, HV_HUGE_BYTES };
+		uint64_t until_ns = hv_now_ns() + UINT64_C(60000000000);
+		uint32_t written;
+		for (unsigned at = 0; at < HV_CHANNEL_RING_SIZE; at++)
+			assert_true(hv_ring_guest_add(&self.ring, &segment, 0, 1));
+		hv_bell_ring(bell);
+		for (unsigned at = 0; at < HV_CHANNEL_RING_SIZE;) {
+			if (hv_ring_guest_used(&self.ring, &written))
+				at++;
+			else
+				hv_sleep_ns(1000);
+			assert_true(hv_now_ns() < until_ns);
+		}
+	}
+	hv_channel_service_stop(&self.service);
+	assert_null(hv_host_fault(&self.pair.host));
+	liar_close(&self);
+}
+
 /* Random numbers in elements and registers, many VMs: the host never crashes, and the ledger never leaves the memory.
  */
 static void random_elements_never_hurt_the_host(void **state)
@@ -344,6 +375,7 @@ int main(void)
 		cmocka_unit_test(limit_raised_by_the_guest_counts_for_nothing),
 		cmocka_unit_test(report_of_more_than_there_is_stops_the_vm),
 		cmocka_unit_test(service_ends_beside_a_guest_that_never_stops_sending),
+		cmocka_unit_test(service_never_waits_for_a_bell_that_the_guest_made_to_block),
 		cmocka_unit_test(random_elements_never_hurt_the_host),
 	};
 	return T_RUN(tests);

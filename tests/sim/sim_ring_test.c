@@ -236,7 +236,7 @@ static void bells_in_the_hands_of_a_guest_never_block_the_host(void **state)
 	(void)state;
 	hv_channel channel;
 	int fds[HV_CHANNEL_FDS], stop = hv_bell_create(), other = hv_bell_create();
-	uint64_t most = UINT64_MAX - 1;
+	uint64_t most = UINT64_MAX - 1, rings;
 	assert_int_equal(hv_channel_create(&channel), HV_OK);
 	hv_channel_fds(&channel, fds);
 	for (size_t at = 0; at < HV_CHANNEL_FDS; at++) {
@@ -247,19 +247,31 @@ static void bells_in_the_hands_of_a_guest_never_block_the_host(void **state)
 	/* heard once for all rings until then, and again after the next */
 	hv_bell_ring(channel.to_guest[0]);
 	hv_bell_ring(channel.to_guest[0]);
-	assert_true(hv_ear_wait(channel.from_host[0], other, stop));
+	assert_true(hv_ear_wait(channel.from_host[0], other, stop, HV_EAR_FOREVER));
 	hv_bell_ring(other);
-	assert_true(hv_ear_wait(channel.from_host[0], other, stop));
+	assert_true(hv_ear_wait(channel.from_host[0], other, stop, HV_EAR_FOREVER));
 	hv_bell_ring(channel.to_guest[0]);
-	assert_true(hv_ear_wait(channel.from_host[0], -1, stop));
+	assert_true(hv_ear_wait(channel.from_host[0], -1, stop, HV_EAR_FOREVER));
+	assert_false(hv_ear_wait(channel.from_host[0], -1, stop, 1000000));
 	assert_int_equal(write(channel.from_host[0], &most, sizeof(most)), -1);
 	hv_bell_ring(stop);
-	assert_false(hv_ear_wait(channel.from_host[0], -1, stop));
+	assert_false(hv_ear_wait(channel.from_host[0], -1, stop, HV_EAR_FOREVER));
 	/* the flag belongs to the counter, not to who sets it */
+	int ear = hv_ear_create(channel.to_host[0]);
 	assert_int_equal(fcntl(channel.to_host[0], F_SETFL, 0), 0);
+	hv_bell_ring(channel.to_host[0]);
+	assert_true(hv_ear_wait(ear, -1, -1, HV_EAR_FOREVER));
+	assert_false(hv_ear_wait(ear, -1, -1, 1000000));
+	hv_bell_ring(channel.to_host[0]);
+	assert_int_equal(read(channel.to_host[0], &rings, sizeof(rings)), sizeof(rings));
+	assert_false(hv_ear_wait(ear, -1, -1, 1000000));
+	hv_ear_clear(ear);
+	hv_bell_empty(channel.to_host[0]);
 	assert_int_equal(write(channel.to_host[0], &most, sizeof(most)), sizeof(most));
-	hv_bell_clear(channel.to_host[0]);
-	hv_bell_clear(channel.to_host[0]);
+	assert_true(hv_ear_wait(ear, -1, -1, HV_EAR_FOREVER));
+	hv_bell_empty(channel.to_host[0]);
+	hv_bell_empty(channel.to_host[0]);
+	close(ear);
 	hv_channel_destroy(&channel);
 	close(stop);
 	close(other);
