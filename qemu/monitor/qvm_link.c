@@ -124,6 +124,15 @@ hv_err qvm_link_frames_attach(qvm_rig *rig)
 	return err == HV_OK ? qvm_rig_modprobe(rig, "llfree_guest", NULL) : err;
 }
 
+void qvm_link_frames_numbers(void *context, uint64_t *used_bytes, uint64_t *wanted_bytes)
+{
+	const qvm_rig *rig = context;
+	llfree_stats stats;
+	llfree_stats_fast(&rig->host.view, &stats);
+	*used_bytes = stats.free_frames < stats.frames ? (stats.frames - stats.free_frames) * HV_FRAME_BYTES : 0;
+	*wanted_bytes = 0;
+}
+
 /* Guest frames to frames of the RAM file, as QEMU told. */
 static bool ram_place(hv_host *host, uint64_t guest_frame, uint64_t n_frames, uint64_t *frame)
 {

@@ -12,6 +12,8 @@
 HV_MUST_CHECK hv_err qvm_link_frames_prepare(qvm_rig *rig);
 HV_MUST_CHECK hv_err qvm_link_frames_serve(qvm_rig *rig);
 HV_MUST_CHECK hv_err qvm_link_frames_attach(qvm_rig *rig);
+/** What guest processes hold of the frames, by the shared state; see hv_guest_numbers_fn. */
+void qvm_link_frames_numbers(void *rig, uint64_t *used_bytes, uint64_t *wanted_bytes);
 
 /* The balloon: the guest's RAM is the memory. */
 HV_MUST_CHECK hv_err qvm_link_balloon_prepare(qvm_rig *rig);

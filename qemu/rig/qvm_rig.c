@@ -189,6 +189,8 @@ hv_err qvm_rig_start(qvm_rig *self, const qvm_options *options, const qvm_rig_co
 		err = hv_monitor_start(&self->monitor, &self->host, self->technique->technique, config->policy,
 				       config->period_ns, config->policy_setup);
 	self->monitor_on = err == HV_OK;
+	if (err == HV_OK && self->technique->guest_numbers != NULL)
+		hv_monitor_guest(&self->monitor, self->technique->guest_numbers, self);
 	return err;
 }
 

@@ -4,6 +4,7 @@
  * all of it. What came back is proven by the blocks of its memory files (H3, H5), never by what a device says. */
 #define _GNU_SOURCE
 #include "cli/hv_session.h"
+#include "cli/qvm_policy_options.h"
 #include "rig/traffic.h"
 #include "scenario/qvm_scenario.h"
 #include "techniques/qvm_technique.h"
@@ -17,6 +18,8 @@
 #define ASK_NS  UINT64_C(60000000000)
 
 enum { LIVE_ON_BYTES = 96 << 20 /* of its memory that the guest keeps when it fills */ };
+/* What a policy waits for is not measured, so it need not wait for seconds. */
+enum { SHORT_PERIOD_MS = 20 };
 
 typedef enum phase { PHASE_UNTOUCHED, PHASE_GROW_TOUCH, PHASE_TOUCHED, PHASE_GROW, PHASE_COUNT } phase;
 
@@ -35,6 +38,11 @@ typedef struct phase_figures {
 	hv_samples time, wait, discards, host, guest;
 	uint64_t moved, freed;
 } phase_figures;
+
+typedef struct inflate_options {
+	qvm_options common;
+	qvm_policy_options policy;
+} inflate_options;
 
 typedef struct inflate {
 	const qvm_options *options;
@@ -189,6 +197,16 @@ static bool move_failed(inflate *self, phase at, const hv_move *move)
 	return fault(self, phase_table[at].name, detail);
 }
 
+/* The policy saw no reason to act. */
+static bool policy_idle(inflate *self, phase at)
+{
+	char what[120];
+	snprintf(what, sizeof(what), "%s, %s", self->technique->technique->name, phase_table[at].name);
+	hv_session_progress(NULL);
+	hv_result_skip(self->result, what, "the policy made no pass");
+	return false;
+}
+
 static bool shrink(inflate *self, phase at)
 {
 	if (hv_interrupted())
@@ -197,10 +215,13 @@ static bool shrink(inflate *self, phase at)
 	bool automatic = self->technique->technique->automatic;
 	uint64_t before_bytes = qvm_rig_resident(&self->rig);
 	cpu_time before = cpu_look(self);
-	hv_move move = hv_monitor_do(&self->rig.monitor, automatic ? HV_COMMAND_PASS : HV_COMMAND_SHRINK,
-				     self->options->target_bytes);
+	hv_move move = automatic ? qvm_policy_pass(&self->rig)
+				 : hv_monitor_do(&self->rig.monitor, HV_COMMAND_SHRINK, self->options->target_bytes);
 	cpu_time after = cpu_look(self);
 	uint64_t after_bytes = qvm_rig_resident(&self->rig);
+	if (move.err == HV_ERR_TIMEOUT && self->rig.config.policy != NULL &&
+	    strcmp(self->rig.config.policy->name, "period") != 0)
+		return policy_idle(self, at);
 	if (move.err != HV_OK && move.err != HV_ERR_SHORT)
 		return move_failed(self, at, &move);
 	return figures_add(self, at, &move, move.elapsed_ns, &before, &after) &&
@@ -302,11 +323,13 @@ static void emit(inflate *self)
 				self->fault[0] != '\0' ? self->fault : detail);
 }
 
-static void technique_run(const qvm_options *options, hv_result *result, const qvm_technique *technique)
+static void technique_run(const inflate_options *all, hv_result *result, const qvm_technique *technique)
 {
+	const qvm_options *options = &all->common;
 	inflate self = { .options = options, .result = result, .technique = technique };
-	const qvm_rig_config config = { .technique = technique };
+	qvm_rig_config config = { .technique = technique };
 	const char *name = technique->technique->name;
+	qvm_policy_drive(&all->policy, &config);
 	hv_session_progress("%s: booting ", name);
 	hv_err err = qvm_rig_start(&self.rig, options, &config);
 	if (err == HV_ERR_UNAVAILABLE)
@@ -329,16 +352,18 @@ static void technique_run(const qvm_options *options, hv_result *result, const q
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
-	qvm_options *options = state->input;
+	inflate_options *all = state->input;
 	switch (key) {
 	case ARGP_KEY_INIT:
-		state->child_inputs[0] = options;
+		state->child_inputs[0] = &all->common;
+		state->child_inputs[1] = &all->policy;
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "'%s' is not an option; see --help", text);
 		return EINVAL;
 	case ARGP_KEY_END:
-		qvm_options_check(options, state);
+		qvm_options_check(&all->common, state);
+		qvm_policy_options_check(&all->policy, all->common.memory_bytes, state);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -347,23 +372,29 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 static int inflate_run(int argc, char **argv)
 {
-	static const struct argp_child children[] = { { &qvm_options_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp_child children[] = { { &qvm_options_argp, 0, NULL, 0 },
+						      { &qvm_policy_argp, 0, "What drives llfree-auto:", 1 },
+						      { 0 } };
 	static const struct argp argp = {
 		.parser = parse,
 		.children = children,
 		.doc = "Boot a VM for each technique, shrink it to --target and grow it again, "
 		       "untouched and touched; every byte proven by the memory file's blocks."
 	};
-	qvm_options options = qvm_options_default();
+	inflate_options all = { .common = qvm_options_default(),
+				.policy = qvm_policy_options_default(SHORT_PERIOD_MS) };
+	const qvm_options *options = &all.common;
 	hv_result result;
-	if (argp_parse(&argp, argc, argv, 0, NULL, &options) != 0)
+	if (argp_parse(&argp, argc, argv, 0, NULL, &all) != 0)
 		return HV_EXIT_USAGE;
-	if (!qvm_session_open(&result, &options, "inflate"))
+	if (!qvm_session_open(&result, options, "inflate"))
 		return HV_EXIT_USAGE;
+	qvm_policy_parameters(result.parameters, &all.policy);
+	bool available = !hv_policy_options_skip(&all.policy.policy, &result);
 	for (const qvm_technique *const *each = qvm_techniques; *each != NULL && !hv_interrupted(); each++)
-		if (qvm_options_wants(&options, (*each)->technique->name))
-			technique_run(&options, &result, *each);
-	return qvm_session_close(&result, &options, hv_interrupted());
+		if (qvm_options_wants(options, (*each)->technique->name) && (available || !qvm_technique_driven(*each)))
+			technique_run(&all, &result, *each);
+	return qvm_session_close(&result, options, hv_interrupted());
 }
 
 const qvm_scenario qvm_scenario_inflate = {

@@ -6,7 +6,9 @@
  */
 #define _GNU_SOURCE
 #include "cli/hv_session.h"
+#include "cli/qvm_policy_options.h"
 #include "scenario/qvm_scenario.h"
+#include "scenario/shared/qvm_checker.h"
 #include "techniques/qvm_technique.h"
 
 #include <errno.h>
@@ -20,17 +22,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define WORK_NS UINT64_C(600000000000)
-#define ASK_NS  UINT64_C(120000000000)
 #define GONE_NS UINT64_C(30000000000)
 
 enum { KEY_RESIZES = 0x400, KEY_KILL, RESIZES = 200, RESIZES_MAX = 100000, TURNS_BETWEEN = 20, KILL_MS_MAX = 3000 };
+/* What is reported to a host has been free for seconds, in whole blocks. */
+enum { AWAY_BYTES = 32 << 20, AWAY_MS = 5000, PERIOD_MS = 20 };
 
 typedef enum resize_victim { VICTIM_NONE, VICTIM_GUEST, VICTIM_QEMU, VICTIM_MONITOR, VICTIM_COUNT } resize_victim;
 static const char *const victim_names[VICTIM_COUNT] = { "none", "guest", "qemu", "monitor" };
 
 typedef struct resize_options {
 	qvm_options common;
+	qvm_policy_options policy;
 	uint64_t resizes;
 	resize_victim victim;
 } resize_options;
@@ -40,8 +43,9 @@ typedef struct resize {
 	hv_result *result;
 	const qvm_technique *technique;
 	qvm_rig rig;
-	uint64_t job, random, delay_ns;
-	uint64_t n_done, n_short, n_checked, moved_bytes, n_taken;
+	qvm_checker checker;
+	uint64_t random, delay_ns;
+	uint64_t n_done, n_short, moved_bytes;
 	bool ended; /**< the victim is dead, and the VM said so */
 	char fault[320], outcome[320];
 } resize;
@@ -65,98 +69,28 @@ static bool failed(resize *self, const char *what, const char *detail)
 	return fault(self, what, detail);
 }
 
-static bool job_ask(resize *self, const char *verb, cJSON *arguments, uint64_t timeout_ns, cJSON **answer)
+/* The guest did not answer, or saw what it must not see. */
+static bool checker_failed(resize *self)
 {
-	arguments = arguments != NULL ? arguments : cJSON_CreateObject();
-	if (self->job != 0)
-		cJSON_AddNumberToObject(arguments, "job", (double)self->job);
-	return qvm_rig_ask(&self->rig, verb, arguments, timeout_ns, answer) == HV_OK ||
-	       failed(self, verb, self->rig.why);
+	const qvm_checker *checker = &self->checker;
+	if (checker->fault[0] != '\0')
+		return fault(self, "the guest", checker->fault);
+	return !hv_interrupted() && failed(self, checker->asked, self->rig.why);
 }
 
 /* What the guest holds must fit into the smallest VM, beside its kernel. */
-static uint64_t held_bytes(const resize *self)
-{
-	return self->options->common.target_bytes * 3 / 8 & ~(uint64_t)(HV_HUGE_BYTES - 1);
-}
-
 static bool work_begin(resize *self)
 {
-	cJSON *answer = NULL, *spawn = cJSON_CreateObject(), *fill = cJSON_CreateObject(), *work = cJSON_CreateObject();
-	uint64_t wanted = held_bytes(self);
-	cJSON_AddStringToObject(spawn, "kind", "memory");
-	cJSON_AddNumberToObject(fill, "bytes", (double)wanted);
-	cJSON_AddNumberToObject(fill, "seed", (double)(self->options->common.seed & UINT32_MAX));
-	if (self->technique->device_frames)
-		cJSON_AddStringToObject(fill, "device", "/dev/llfree");
-	cJSON_AddNumberToObject(work, "threads", (double)self->options->common.cpus);
-	bool ok = job_ask(self, "spawn", spawn, ASK_NS, &answer);
-	self->job = qvm_answer_count(answer, "job");
-	cJSON_Delete(answer);
-	answer = NULL;
-	if (!ok) {
-		cJSON_Delete(fill);
-		cJSON_Delete(work);
-		return false;
-	}
-	ok = job_ask(self, "fill", fill, WORK_NS, &answer);
-	if (ok && qvm_answer_count(answer, "held") != wanted)
-		ok = fault(self, "fill", "the guest got less memory than is there");
-	if (ok && qvm_answer_count(answer, "unzeroed") != 0)
-		ok = fault(self, "fill", qvm_answer_text(answer, "first"));
-	cJSON_Delete(answer);
-	if (!ok) {
-		cJSON_Delete(work);
-		return false;
-	}
-	return job_ask(self, "work", work, ASK_NS, NULL);
-}
-
-static bool turns_look(resize *self, uint64_t *turns)
-{
-	cJSON *answer = NULL;
-	bool ok = job_ask(self, "progress", NULL, ASK_NS, &answer);
-	*turns = qvm_answer_count(answer, "turns");
-	cJSON_Delete(answer);
-	return ok;
-}
-
-/* Let the guest come to see what the last resize did. */
-static bool turns_wait(resize *self)
-{
-	uint64_t begin, now, end_ns = hv_now_ns() + WORK_NS;
-	if (!turns_look(self, &begin))
-		return false;
-	for (now = begin; now < begin + TURNS_BETWEEN;) {
-		if (hv_now_ns() > end_ns)
-			return fault(self, "the guest", "its threads stand still");
-		if (hv_interrupted() || !turns_look(self, &now))
-			return false;
-	}
-	return true;
-}
-
-static bool seen_judge(resize *self, const cJSON *answer)
-{
-	self->n_checked += qvm_answer_count(answer, "checked");
-	self->n_taken += qvm_answer_count(answer, "taken");
-	if (qvm_answer_count(answer, "wrong") + qvm_answer_count(answer, "unzeroed") == 0)
-		return true;
-	return fault(self, "wrong bytes in the guest", qvm_answer_text(answer, "first"));
-}
-
-/* What the threads saw, and once more every page. */
-static bool work_end(resize *self)
-{
-	static const char *const verbs[] = { "rest", "verify", "end" };
-	for (size_t at = 0; at < sizeof(verbs) / sizeof(verbs[0]); at++) {
-		cJSON *answer = NULL;
-		bool ok = job_ask(self, verbs[at], NULL, WORK_NS, &answer) && seen_judge(self, answer);
-		cJSON_Delete(answer);
-		if (!ok)
-			return false;
-	}
-	return true;
+	const qvm_options *common = &self->options->common;
+	const qvm_checker_load load = {
+		.bytes = common->target_bytes * 3 / 8 & ~(uint64_t)(HV_HUGE_BYTES - 1),
+		.seed = common->seed & UINT32_MAX,
+		.threads = common->cpus,
+		.away_bytes = self->technique->technique->automatic ? AWAY_BYTES : 0,
+		.away_ms = AWAY_MS,
+		.device = self->technique->device_frames,
+	};
+	return qvm_checker_begin(&self->checker, &self->rig, &load) || checker_failed(self);
 }
 
 static bool resize_once(resize *self)
@@ -165,10 +99,9 @@ static bool resize_once(resize *self)
 	hv_monitor *monitor = &self->rig.monitor;
 	uint64_t n_sizes = (common->memory_bytes - common->target_bytes) / HV_HUGE_BYTES + 1;
 	uint64_t size_bytes = common->target_bytes + hv_random(&self->random) % n_sizes * HV_HUGE_BYTES;
-	hv_command command = self->technique->technique->automatic    ? HV_COMMAND_PASS
-			     : size_bytes < hv_monitor_limit(monitor) ? HV_COMMAND_SHRINK
-								      : HV_COMMAND_GROW;
-	hv_move move = hv_monitor_do(monitor, command, size_bytes);
+	hv_command command = size_bytes < hv_monitor_limit(monitor) ? HV_COMMAND_SHRINK : HV_COMMAND_GROW;
+	bool automatic = self->technique->technique->automatic;
+	hv_move move = automatic ? qvm_policy_pass(&self->rig) : hv_monitor_do(monitor, command, size_bytes);
 	self->moved_bytes += move.bytes;
 	self->n_short += move.err == HV_ERR_SHORT;
 	if (move.err != HV_OK && move.err != HV_ERR_SHORT && move.err != HV_ERR_GONE)
@@ -176,7 +109,7 @@ static bool resize_once(resize *self)
 	if (move.err == HV_ERR_GONE)
 		return failed(self, "a resize", hv_err_text(move.err));
 	self->n_done++;
-	return turns_wait(self);
+	return qvm_checker_turns(&self->checker, TURNS_BETWEEN) || checker_failed(self);
 }
 
 /* Beside the resizes, at a random moment. */
@@ -237,15 +170,15 @@ static void emit(resize *self)
 	if (self->rig.monitor_on) {
 		count_emit(self, "resizes", self->n_done);
 		count_emit(self, "short-resizes", self->n_short);
-		count_emit(self, "pages-checked", self->n_checked);
-		count_emit(self, "blocks-taken", self->n_taken);
+		count_emit(self, "pages-checked", self->checker.n_checked);
+		count_emit(self, "blocks-taken", self->checker.n_taken);
 		count_emit(self, "moved-huge", self->moved_bytes / HV_HUGE_BYTES);
 		hv_result_say(self->result,
 			      "%-14s %" PRIu64 " resizes, %" PRIu64 " of them short; %" PRIu64
 			      " huge frames moved; the guest checked %" PRIu64 " pages and took %" PRIu64
 			      " blocks anew\n",
-			      name, self->n_done, self->n_short, self->moved_bytes / HV_HUGE_BYTES, self->n_checked,
-			      self->n_taken);
+			      name, self->n_done, self->n_short, self->moved_bytes / HV_HUGE_BYTES,
+			      self->checker.n_checked, self->checker.n_taken);
 	}
 	if (victim != VICTIM_NONE) {
 		snprintf(what, sizeof(what), "%s: %s killed, a defined outcome", name, victim_names[victim]);
@@ -254,9 +187,11 @@ static void emit(resize *self)
 	} else {
 		snprintf(what, sizeof(what), "%s: no wrong byte in the guest (H1)", name);
 		snprintf(self->outcome, sizeof(self->outcome), "%" PRIu64 " resizes, %" PRIu64 " pages checked",
-			 self->n_done, self->n_checked);
-		if (self->fault[0] == '\0' && !hv_interrupted() && self->n_checked == 0)
+			 self->n_done, self->checker.n_checked);
+		if (self->fault[0] == '\0' && !hv_interrupted() && self->checker.n_checked == 0)
 			(void)fault(self, "the guest", "checked no page");
+		if (self->fault[0] == '\0' && !hv_interrupted() && self->moved_bytes == 0)
+			(void)fault(self, "the resizes", "moved nothing");
 	}
 	snprintf(detail, sizeof(detail), "%s", self->fault[0] != '\0' ? self->fault : self->outcome);
 	if (self->fault[0] != '\0' || !hv_interrupted())
@@ -266,7 +201,8 @@ static void emit(resize *self)
 /* @return false: this machine lacks something, and that is said */
 static bool vm_run(resize *self)
 {
-	const qvm_rig_config config = { .technique = self->technique };
+	qvm_rig_config config = { .technique = self->technique };
+	qvm_policy_drive(&self->options->policy, &config);
 	const char *name = self->technique->technique->name;
 	hv_session_progress("%s: booting ", name);
 	hv_err err = qvm_rig_start(&self->rig, &self->options->common, &config);
@@ -283,7 +219,7 @@ static void technique_run(const resize_options *options, hv_result *result, cons
 	self = (resize){ .options = options, .result = result, .technique = technique, .random = options->common.seed };
 	bool started = vm_run(&self);
 	if (started && work_begin(&self) && resizes_do(&self))
-		(void)work_end(&self); /* what is wrong is kept in fault */
+		(void)(qvm_checker_end(&self.checker) || checker_failed(&self)); /* kept in fault */
 	hv_session_progress(NULL);
 	if (started || self.fault[0] != '\0')
 		emit(&self);
@@ -337,6 +273,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &options->common;
+		state->child_inputs[1] = &options->policy;
 		return 0;
 	case KEY_RESIZES:
 		if (!hv_parse_bytes(text, &options->resizes) || options->resizes == 0 || options->resizes > RESIZES_MAX)
@@ -353,6 +290,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		return EINVAL;
 	case ARGP_KEY_END:
 		qvm_options_check(&options->common, state);
+		qvm_policy_options_check(&options->policy, options->common.memory_bytes, state);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -367,23 +305,30 @@ static int resize_run(int argc, char **argv)
 		  0 },
 		{ 0 },
 	};
-	static const struct argp_child children[] = { { &qvm_options_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp_child children[] = { { &qvm_options_argp, 0, NULL, 0 },
+						      { &qvm_policy_argp, 0, "What drives llfree-auto:", 1 },
+						      { 0 } };
 	static const struct argp argp = {
 		known,    parse, NULL, "Resize a VM at random beside a guest that checks every page it holds.",
 		children, NULL,  NULL
 	};
 	static resize_options options;
 	hv_result result;
-	options = (resize_options){ .common = qvm_options_default(), .resizes = RESIZES };
+	options = (resize_options){ .common = qvm_options_default(),
+				    .policy = qvm_policy_options_default(PERIOD_MS),
+				    .resizes = RESIZES };
 	if (argp_parse(&argp, argc, argv, 0, NULL, &options) != 0)
 		return HV_EXIT_USAGE;
 	if (!qvm_session_open(&result, &options.common, "resize"))
 		return HV_EXIT_USAGE;
+	qvm_policy_parameters(result.parameters, &options.policy);
+	bool available = !hv_policy_options_skip(&options.policy.policy, &result);
 	cJSON_AddNumberToObject(result.parameters, "resizes", (double)options.resizes);
 	cJSON_AddStringToObject(result.parameters, "kill", victim_names[options.victim]);
 	for (const qvm_technique *const *each = qvm_techniques; *each != NULL && !hv_interrupted(); each++) {
 		const hv_technique *technique = (*each)->technique;
-		if (technique->grain_bytes == 0 || !qvm_options_wants(&options.common, technique->name))
+		if (technique->grain_bytes == 0 || !qvm_options_wants(&options.common, technique->name) ||
+		    (!available && qvm_technique_driven(*each)))
 			continue;
 		if (options.victim == VICTIM_MONITOR)
 			monitor_kill(&options, &result, *each);

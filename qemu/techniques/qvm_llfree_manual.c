@@ -13,6 +13,7 @@ const qvm_technique qvm_technique_llfree_manual = {
 	.device_frames = true,
 	.prepare = qvm_link_frames_prepare,
 	.attach = qvm_link_frames_attach,
+	.guest_numbers = qvm_link_frames_numbers,
 	.leave = qvm_link_leave,
 	.detach = qvm_link_detach,
 };

@@ -25,6 +25,8 @@ typedef struct qvm_technique {
 	/** The guest is up and its agent answers: load modules, set up rig->host if it is to be more than guest RAM.
 	 *  May be NULL. @return as above */
 	hv_err (*attach)(qvm_rig *rig);
+	/** What the guest uses, for policies; its context is the rig. NULL = nobody tells. */
+	hv_guest_numbers_fn guest_numbers;
 	/** The VM is about to be stopped, and has been stopped: let go of what prepare and attach made. Either may be
 	 *  NULL; both also after a start that failed half way, so they must bear that. */
 	void (*leave)(qvm_rig *rig);
@@ -35,5 +37,7 @@ typedef struct qvm_technique {
 extern const qvm_technique *const qvm_techniques[];
 /** @return NULL when unknown */
 const qvm_technique *qvm_technique_find(const char *name);
+/** Does the monitor make its passes, and so a policy say when? Those of QEMU's devices begin by themselves. */
+bool qvm_technique_driven(const qvm_technique *self);
 
 #endif
