@@ -260,6 +260,27 @@ static void memory_holds_its_pattern_until_it_is_given_back(void **state)
 	refused(self, "verify", with_number(NULL, "job", (double)job), "there is no such job");
 }
 
+/* Much at once, and back again: all of it checked when it goes, zero when it comes. */
+static void memory_that_goes_for_a_while_comes_back_zeroed(void **state)
+{
+	fixture *self = *state;
+	uint64_t job = memory_job(self), turns = 0;
+	cJSON_Delete(job_call(self, job, "fill", with_number(NULL, "bytes", 32 * MIB)));
+	cJSON_Delete(job_call(
+		self, job, "work",
+		with_number(with_number(with_number(NULL, "threads", 2), "away_bytes", 16 * MIB), "away_ms", 1)));
+	while (turns < 20000) {
+		cJSON *answer = job_call(self, job, "progress", NULL);
+		turns = qvm_answer_count(answer, "turns");
+		cJSON_Delete(answer);
+	}
+	cJSON *answer = job_call(self, job, "rest", NULL);
+	assert_true(qvm_answer_count(answer, "dropped") >= 16);
+	assert_true(qvm_answer_count(answer, "taken") > 0);
+	assert_int_equal(qvm_answer_count(answer, "wrong") + qvm_answer_count(answer, "unzeroed"), 0);
+	cJSON_Delete(answer);
+}
+
 /* A file stands for the device. One that is changed behind the job's back, one that is not zeroed when it is given
  * again, and one that is too small. */
 static void wrong_bytes_are_seen_and_missing_memory_is_told(void **state)
@@ -363,6 +384,7 @@ int main(void)
 		CASE(programs_run_and_are_stopped_in_time),
 		CASE(answers_come_in_any_order),
 		CASE(memory_holds_its_pattern_until_it_is_given_back),
+		CASE(memory_that_goes_for_a_while_comes_back_zeroed),
 		CASE(wrong_bytes_are_seen_and_missing_memory_is_told),
 		CASE(a_killed_job_answers_what_it_was_asked),
 		CASE(jobs_end_with_the_agent),

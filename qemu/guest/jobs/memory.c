@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Job: hold memory. fill takes blocks and writes a pattern into every page, free gives blocks back, verify reads all
- * pages; between work and rest threads check and rewrite pages at random, and give blocks back and take them again. */
+ * pages; between work and rest threads check and rewrite pages at random, and give blocks back and take them again.
+ * With away_bytes each thread now and then gives back so much at once, and for away_ms takes nothing again: only memory
+ * that stays free for seconds is reported to a host. */
 #define _GNU_SOURCE
 #include "agent_blocks.h"
 #include "agent_job.h"
@@ -21,6 +23,7 @@ typedef struct worker {
 	pthread_t thread;
 	size_t idx;
 	uint64_t random;
+	uint64_t away_until_ns, next_away_ns; /**< takes nothing before the one, gives much back after the other */
 	agent_seen seen;
 	_Atomic uint64_t n_turns;
 } worker;
@@ -31,6 +34,7 @@ struct memory_job {
 	size_t n_used; /**< blocks that were ever taken: the others need no look */
 	worker workers[WORKERS_MAX];
 	size_t n_workers;
+	uint64_t away_blocks, away_ns; /**< 0 = never */
 	_Atomic bool stop;
 };
 
@@ -149,16 +153,40 @@ static bool verify(void *context, const json_t *request, agent_reply *reply)
 	return true;
 }
 
+/* Now and then much goes at once, and stays away for a while. @return true: nothing is to be taken now */
+static bool away(worker *self)
+{
+	memory_job *job = self->job;
+	uint64_t now_ns, n_dropped = 0;
+	if (job->away_blocks == 0)
+		return false;
+	now_ns = hv_now_ns();
+	if (now_ns < self->next_away_ns)
+		return now_ns < self->away_until_ns;
+	for (size_t at = self->idx; at < job->n_used && n_dropped < job->away_blocks; at += job->n_workers) {
+		if (!job->blocks.blocks[at].held)
+			continue;
+		agent_block_check(&job->blocks, at, &self->seen);
+		agent_block_drop(&job->blocks, at, &self->seen);
+		n_dropped++;
+	}
+	now_ns = hv_now_ns();
+	self->away_until_ns = now_ns + job->away_ns;
+	self->next_away_ns = now_ns + 2 * job->away_ns;
+	return true;
+}
+
 /* One turn at one of the worker's own blocks: those whose index leaves its number over. */
 static void turn(worker *self)
 {
 	agent_blocks *blocks = &self->job->blocks;
+	bool is_away = away(self);
 	uint64_t random = hv_random(&self->random);
 	size_t n_own = (self->job->n_used - self->idx + self->job->n_workers - 1) / self->job->n_workers;
 	size_t at = self->idx + (size_t)(random >> 32) % n_own * self->job->n_workers;
 	size_t page_idx = (size_t)(random >> 16) % HV_HUGE_FRAMES;
 	if (!blocks->blocks[at].held) {
-		if (random % TURNS_PER_CHURN == 0)
+		if (random % TURNS_PER_CHURN == 0 && !is_away)
 			(void)agent_block_take(blocks, at, &self->seen); /* counted */
 	} else if (random % TURNS_PER_BLOCK == 1) {
 		agent_block_check(blocks, at, &self->seen);
@@ -185,10 +213,14 @@ static void *worker_run(void *context)
 static bool work(void *context, const json_t *request, agent_reply *reply)
 {
 	memory_job *self = context;
-	uint64_t n_workers, seed;
+	uint64_t n_workers, seed, away_bytes, away_ms;
 	if (!resting(self, reply) || !agent_ask_count_or(request, "threads", 1, 1, WORKERS_MAX, &n_workers, reply) ||
-	    !agent_ask_count_or(request, "seed", 1, 0, UINT32_MAX, &seed, reply))
+	    !agent_ask_count_or(request, "seed", 1, 0, UINT32_MAX, &seed, reply) ||
+	    !agent_ask_count_or(request, "away_bytes", 0, 0, (uint64_t)PLACES * HV_HUGE_BYTES, &away_bytes, reply) ||
+	    !agent_ask_count_or(request, "away_ms", 5000, 1, UINT32_MAX, &away_ms, reply))
 		return false;
+	self->away_blocks = away_bytes / HV_HUGE_BYTES;
+	self->away_ns = away_ms * 1000000;
 	if (self->n_used < n_workers)
 		return agent_refuse(reply, "each thread needs a block: fill first");
 	atomic_store(&self->stop, false);
@@ -196,6 +228,7 @@ static bool work(void *context, const json_t *request, agent_reply *reply)
 	for (size_t at = 0; at < n_workers; at++) {
 		worker *each = &self->workers[at];
 		*each = (worker){ .job = self, .idx = at, .random = hv_mix(seed + at) };
+		each->next_away_ns = hv_now_ns() + self->away_ns * (at + 1) / n_workers; /* not all at once */
 		if (pthread_create(&each->thread, NULL, worker_run, each) != 0)
 			abort(); /* the job ends, and with it what it began */
 	}
