@@ -35,7 +35,7 @@ static const struct {
 
 /* What one phase gave, over all iterations. */
 typedef struct phase_figures {
-	hv_samples time, wait, discards, host, guest;
+	hv_samples time, wait, discards, messages, host, guest;
 	uint64_t moved, freed;
 } phase_figures;
 
@@ -133,13 +133,15 @@ static bool sample(hv_samples *samples, double value)
 }
 
 /* Of QEMU, and of the calls by which the monitor itself gives memory back. */
-typedef struct cpu_time {
-	uint64_t process_user, process_system, vcpu_user, vcpu_system, monitor;
-} cpu_time;
+typedef struct totals {
+	uint64_t process_user, process_system, vcpu_user, vcpu_system, monitor; /* ns */
+	uint64_t messages;
+} totals;
 
-static cpu_time cpu_look(inflate *self)
+static totals totals_look(inflate *self)
 {
-	cpu_time now = { .monitor = hv_traffic_of(self->rig.monitor.host).host_ns };
+	const hv_traffic traffic = hv_traffic_of(self->rig.monitor.host);
+	totals now = { .monitor = traffic.host_ns, .messages = traffic.messages };
 	qvm_vm_cpu_ns(&self->rig.vm, &now.process_user, &now.process_system);
 	if (qvm_vm_vcpu_ns(&self->rig.vm, &now.vcpu_user, &now.vcpu_system) != HV_OK)
 		now.vcpu_user = now.vcpu_system = 0;
@@ -147,8 +149,8 @@ static cpu_time cpu_look(inflate *self)
 }
 
 /* Keep what a move cost; per 2 MiB that changed hands. */
-static bool figures_add(inflate *self, phase at, const hv_move *move, uint64_t elapsed_ns, const cpu_time *before,
-			const cpu_time *after)
+static bool figures_add(inflate *self, phase at, const hv_move *move, uint64_t elapsed_ns, const totals *before,
+			const totals *after)
 {
 	phase_figures *figures = &self->figures[at];
 	double huge = (double)move->bytes / HV_HUGE_BYTES;
@@ -159,7 +161,8 @@ static bool figures_add(inflate *self, phase at, const hv_move *move, uint64_t e
 		  sample(&figures->host,
 			 (double)(after->process_system - before->process_system + after->monitor - before->monitor) /
 				 huge) &&
-		  sample(&figures->guest, (double)(after->vcpu_user - before->vcpu_user) / huge);
+		  sample(&figures->guest, (double)(after->vcpu_user - before->vcpu_user) / huge) &&
+		  sample(&figures->messages, (double)(after->messages - before->messages) * 512 / huge);
 	if (phase_table[at].reclaims && move->discard_calls > 0)
 		ok = ok && sample(&figures->discards, (double)move->discard_calls * 512 / huge);
 	if (move->wait_ns > 0)
@@ -214,10 +217,10 @@ static bool shrink(inflate *self, phase at)
 	hv_session_progress("%s: %s ", self->technique->technique->name, phase_table[at].name);
 	bool automatic = self->technique->technique->automatic;
 	uint64_t before_bytes = qvm_rig_resident(&self->rig);
-	cpu_time before = cpu_look(self);
+	totals before = totals_look(self);
 	hv_move move = automatic ? qvm_policy_pass(&self->rig)
 				 : hv_monitor_do(&self->rig.monitor, HV_COMMAND_SHRINK, self->options->target_bytes);
-	cpu_time after = cpu_look(self);
+	totals after = totals_look(self);
 	uint64_t after_bytes = qvm_rig_resident(&self->rig);
 	if (move.err == HV_ERR_TIMEOUT && self->rig.config.policy != NULL &&
 	    strcmp(self->rig.config.policy->name, "period") != 0)
@@ -234,7 +237,7 @@ static bool grow(inflate *self, phase at, bool touch)
 		return false;
 	hv_session_progress("%s: %s ", self->technique->technique->name, phase_table[at].name);
 	uint64_t begin_ns = hv_now_ns();
-	cpu_time before = cpu_look(self);
+	totals before = totals_look(self);
 	hv_move move = { .err = HV_OK };
 	if (self->technique->technique->host->grow != NULL && !self->technique->technique->automatic)
 		move = hv_monitor_do(&self->rig.monitor, HV_COMMAND_GROW, self->options->memory_bytes);
@@ -244,7 +247,7 @@ static bool grow(inflate *self, phase at, bool touch)
 		return false;
 	if (touch)
 		move.bytes = self->filled_bytes;
-	cpu_time after = cpu_look(self);
+	totals after = totals_look(self);
 	return figures_add(self, at, &move, touch ? hv_now_ns() - begin_ns : move.elapsed_ns, &before, &after);
 }
 
@@ -308,11 +311,13 @@ static void emit(inflate *self)
 		row_emit(self, at, "time", "ns/2MiB", &figures->time);
 		row_emit(self, at, "wait-time", "ns/2MiB", &figures->wait);
 		row_emit(self, at, "discards", "1/GiB", &figures->discards);
+		row_emit(self, at, "messages", "1/GiB", &figures->messages);
 		row_emit(self, at, "host-time", "ns/2MiB", &figures->host);
 		row_emit(self, at, "guest-time", "ns/2MiB", &figures->guest);
 		hv_samples_clear(&figures->time);
 		hv_samples_clear(&figures->wait);
 		hv_samples_clear(&figures->discards);
+		hv_samples_clear(&figures->messages);
 		hv_samples_clear(&figures->host);
 		hv_samples_clear(&figures->guest);
 	}

@@ -6,7 +6,9 @@
 #include "scenario/qvm_scenario.h"
 #include "techniques/qvm_technique.h"
 #include "techniques/shared/qvm_pass_clock.h"
+#include "vm/qvm_trace.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 /* A round takes some milliseconds, and begins with the first memory that goes: looks must be close to each other. */
@@ -16,13 +18,30 @@
 
 typedef struct reporting {
 	qvm_pass_clock clock; /**< of the last pass */
+	qvm_trace trace;
 } reporting;
+
+static const char *const trace_events[] = { "ram_block_discard_range", NULL };
+enum { ELEMENT_BLOCKS = 32 /* of page_reporting in Linux: what one element of the ring names */ };
+
+/* Blocks that were discarded, QEMU traces; elements are calculated from them. */
+static void traffic_count(hv_host *host, qvm_trace *trace)
+{
+	uint64_t before = trace->counts[0];
+	qvm_trace_look(trace);
+	uint64_t n_blocks = trace->counts[0] - before;
+	atomic_fetch_add_explicit(&host->counters.discard_calls, n_blocks, memory_order_relaxed);
+	atomic_fetch_add_explicit(&host->counters.messages, (n_blocks + ELEMENT_BLOCKS - 1) / ELEMENT_BLOCKS,
+				  memory_order_relaxed);
+}
 
 static hv_err reporting_pass(hv_host *host, uint64_t *moved_bytes)
 {
 	qvm_rig *rig = qvm_rig_of(host);
+	qvm_trace *trace = &((reporting *)rig->own)->trace;
 	qvm_pass_clock *clock = &((reporting *)rig->own)->clock;
 	uint64_t begin_ns = hv_now_ns(), now_ns = begin_ns;
+	qvm_trace_look(trace); /* what came before is not this pass's */
 	qvm_pass_clock_begin(clock, begin_ns, qvm_rig_resident(rig));
 	while (now_ns - clock->last_ns < STILL_NS && now_ns - begin_ns < LAST_NS && !hv_interrupted() &&
 	       hv_host_fault(host) == NULL) {
@@ -30,6 +49,7 @@ static hv_err reporting_pass(hv_host *host, uint64_t *moved_bytes)
 		now_ns = hv_now_ns();
 		qvm_pass_clock_look(clock, now_ns, qvm_rig_resident(rig));
 	}
+	traffic_count(host, trace);
 	*moved_bytes = clock->begin_bytes - clock->least_bytes;
 	return hv_host_verdict(host);
 }
@@ -44,10 +64,10 @@ static uint64_t reporting_pass_ns(const hv_host *host, uint64_t *wait_ns)
 
 static hv_err reporting_prepare(qvm_rig *rig)
 {
-	rig->own = calloc(1, sizeof(reporting));
+	reporting *own = rig->own = calloc(1, sizeof(reporting));
 	qvm_args_add(&rig->vm.args, "-device");
 	qvm_args_add(&rig->vm.args, "virtio-balloon-pci,id=bal0,free-page-reporting=on");
-	return rig->own != NULL ? HV_OK : HV_ERR_SYSTEM;
+	return own != NULL ? qvm_trace_open(&own->trace, &rig->vm.args, trace_events) : HV_ERR_SYSTEM;
 }
 
 static hv_err reporting_attach(qvm_rig *rig)
@@ -57,6 +77,8 @@ static hv_err reporting_attach(qvm_rig *rig)
 
 static void reporting_detach(qvm_rig *rig)
 {
+	if (rig->own != NULL)
+		qvm_trace_close(&((reporting *)rig->own)->trace);
 	free(rig->own);
 	rig->own = NULL;
 }

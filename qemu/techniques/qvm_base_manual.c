@@ -6,7 +6,11 @@
 #include "techniques/qvm_technique.h"
 #include "techniques/shared/qvm_resize.h"
 
+#include <stdatomic.h>
+
 #define COMMAND_NS UINT64_C(30000000000)
+
+enum { ELEMENT_PAGES = 256 /* of virtio_balloon in Linux: what its driver names in one element of a ring */ };
 
 static hv_err balloon_set(qvm_rig *rig, uint64_t bytes)
 {
@@ -29,16 +33,21 @@ static hv_err balloon_get(qvm_rig *rig, uint64_t *bytes)
 
 static const qvm_resize balloon = { .set = balloon_set, .get = balloon_get, .idle_ns = UINT64_C(15000000000) };
 
-static hv_err balloon_shrink(hv_host *host, uint64_t limit_bytes, uint64_t *moved_bytes)
+/* Elements are calculated: QEMU could tell of each page only, at the price of a line. */
+static hv_err balloon_move(hv_host *host, uint64_t limit_bytes, uint64_t *moved_bytes)
 {
 	hv_err err = qvm_resize_to(qvm_rig_of(host), &balloon, limit_bytes, moved_bytes);
-	host->counters.discard_calls += *moved_bytes / HV_FRAME_BYTES;
+	uint64_t n_pages = *moved_bytes / HV_FRAME_BYTES;
+	atomic_fetch_add_explicit(&host->counters.messages, (n_pages + ELEMENT_PAGES - 1) / ELEMENT_PAGES,
+				  memory_order_relaxed);
 	return err;
 }
 
-static hv_err balloon_grow(hv_host *host, uint64_t limit_bytes, uint64_t *moved_bytes)
+static hv_err balloon_shrink(hv_host *host, uint64_t limit_bytes, uint64_t *moved_bytes)
 {
-	return qvm_resize_to(qvm_rig_of(host), &balloon, limit_bytes, moved_bytes);
+	hv_err err = balloon_move(host, limit_bytes, moved_bytes);
+	atomic_fetch_add_explicit(&host->counters.discard_calls, *moved_bytes / HV_FRAME_BYTES, memory_order_relaxed);
+	return err;
 }
 
 static hv_err balloon_prepare(qvm_rig *rig)
@@ -53,7 +62,7 @@ static hv_err balloon_attach(qvm_rig *rig)
 	return qvm_rig_modprobe(rig, "virtio_balloon", NULL);
 }
 
-static const hv_host_half host_half = { .shrink = balloon_shrink, .grow = balloon_grow };
+static const hv_host_half host_half = { .shrink = balloon_shrink, .grow = balloon_move };
 
 static const hv_technique technique = {
 	.name = "base-manual",

@@ -4,8 +4,10 @@
  * scenario begins and online as movable. Devices that are passed through follow it (coordinated discards of QEMU). */
 #include "techniques/qvm_technique.h"
 #include "techniques/shared/qvm_resize.h"
+#include "vm/qvm_trace.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -16,7 +18,12 @@ enum { BOOT_LEAST_MIB = 256, BOOT_MOST_MIB = 512, ALIGN_MIB = 128 /* a memory bl
 typedef struct plug {
 	qvm_memory memory;
 	uint64_t boot_bytes;
+	qvm_trace trace;
 } plug;
+
+enum { TRACE_DISCARD, TRACE_PLUG, TRACE_UNPLUG };
+static const char *const trace_events[] = { "ram_block_discard_range", "virtio_mem_plug_request",
+					    "virtio_mem_unplug_request", NULL };
 
 /* In whole memory blocks, and never so little that a guest can't boot. */
 static uint64_t boot_bytes(uint64_t memory_bytes)
@@ -53,9 +60,22 @@ static hv_err plug_get(qvm_rig *rig, uint64_t *bytes)
 /* The driver of the guest tries again after 50 s only. */
 static const qvm_resize resize = { .set = plug_set, .get = plug_get, .idle_ns = UINT64_C(15000000000) };
 
+/* What the device did, QEMU traces. */
 static hv_err plug_move(hv_host *host, uint64_t limit_bytes, uint64_t *moved_bytes)
 {
-	return qvm_resize_to(qvm_rig_of(host), &resize, limit_bytes, moved_bytes);
+	qvm_rig *rig = qvm_rig_of(host);
+	qvm_trace *trace = &((plug *)rig->own)->trace;
+	qvm_trace_look(trace);
+	const qvm_trace before = *trace;
+	hv_err err = qvm_resize_to(rig, &resize, limit_bytes, moved_bytes);
+	qvm_trace_look(trace);
+	atomic_fetch_add_explicit(&host->counters.discard_calls,
+				  trace->counts[TRACE_DISCARD] - before.counts[TRACE_DISCARD], memory_order_relaxed);
+	atomic_fetch_add_explicit(&host->counters.messages,
+				  trace->counts[TRACE_PLUG] - before.counts[TRACE_PLUG] + trace->counts[TRACE_UNPLUG] -
+					  before.counts[TRACE_UNPLUG],
+				  memory_order_relaxed);
+	return err;
 }
 
 static void plug_configure(const qvm_rig *rig, qvm_vm_config *config)
@@ -82,6 +102,8 @@ static hv_err plug_prepare(qvm_rig *rig)
 		return err;
 	}
 	qvm_rig_file(rig, own->memory.fd);
+	if (qvm_trace_open(&own->trace, &rig->vm.args, trace_events) != HV_OK)
+		return HV_ERR_SYSTEM;
 	qvm_args_add(&rig->vm.args, "-object");
 	qvm_args_add(&rig->vm.args,
 		     "memory-backend-file,id=vm0,size=%" PRIu64
@@ -112,8 +134,10 @@ static hv_err plug_attach(qvm_rig *rig)
 static void plug_detach(qvm_rig *rig)
 {
 	plug *own = rig->own;
-	if (own != NULL)
+	if (own != NULL) {
 		qvm_memory_close(&own->memory);
+		qvm_trace_close(&own->trace);
+	}
 	free(own);
 	rig->own = NULL;
 }

@@ -11,3 +11,15 @@ trap 'rm -rf "$work"' EXIT
 "$program" run --scenario inflate --technique "$techniques" --memory 512M --target 384M --iterations 1 \
 	--json "$work/result.json"
 python3 "$check" "$docs/results.schema.json" "$docs/bench.schema.json" "$work/result.json" || (($? == 77))
+# what each reclaim was made of
+python3 - "$work/result.json" <<'END'
+import json, sys
+rows = json.load(open(sys.argv[1]))["rows"]
+seen = {}
+for row in rows:
+    if row["phase"] == "shrink-touched":
+        seen.setdefault(row["technique"], set()).add(row["metric"])
+for technique, metrics in seen.items():
+    missing = {"time", "discards", "messages", "host-time"} - metrics
+    assert not missing, f"{technique}: no {missing}"
+END

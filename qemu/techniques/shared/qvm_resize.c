@@ -4,6 +4,8 @@
 #include "techniques/shared/qvm_resize.h"
 #include "scenario/qvm_scenario.h"
 
+#include <stdatomic.h>
+
 #define LOOK_NS UINT64_C(10000000)
 
 enum { LIVE_ON_BYTES = 64 << 20 };
@@ -34,6 +36,7 @@ hv_err qvm_resize_to(qvm_rig *rig, const qvm_resize *how, uint64_t limit_bytes, 
 	if (goal_bytes > begin_bytes && limit_bytes < begin_bytes)
 		goal_bytes = begin_bytes;
 	err = how->set(rig, goal_bytes);
+	atomic_fetch_add_explicit(&rig->host.counters.messages, 1, memory_order_relaxed);
 	now_bytes = last_bytes = begin_bytes;
 	for (uint64_t still_ns = hv_now_ns(); err == HV_OK && now_bytes != goal_bytes;) {
 		hv_sleep_ns(LOOK_NS);
