@@ -16,6 +16,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
 enum { PAGE_WORDS = HV_FRAME_BYTES / 8 };
 
 /* Set while a thread touches memory that may not come. */
@@ -130,9 +134,12 @@ static bool block_map(const agent_blocks *self, size_t at)
 	if (mmap(address, HV_HUGE_BYTES, PROT_READ | PROT_WRITE, flags, self->device_fd,
 		 anonymous ? 0 : (off_t)(at * HV_HUGE_BYTES)) == MAP_FAILED)
 		return false;
-	if (self->huge != AGENT_HUGE_DEFAULT) /* advice: where it is refused pages are what they are */
-		(void)madvise(address, HV_HUGE_BYTES,
-			      self->huge == AGENT_HUGE_ALWAYS ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	/* advice: where it is refused pages are what they are. A huge page comes by a write alone: whoever reads first
+	 * has the page of zeros, and gets small ones for it. */
+	if (self->huge == AGENT_HUGE_NEVER)
+		(void)madvise(address, HV_HUGE_BYTES, MADV_NOHUGEPAGE);
+	else if (self->huge == AGENT_HUGE_ALWAYS && madvise(address, HV_HUGE_BYTES, MADV_HUGEPAGE) == 0)
+		(void)madvise(address, HV_HUGE_BYTES, MADV_POPULATE_WRITE);
 	return true;
 }
 

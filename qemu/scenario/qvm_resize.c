@@ -25,8 +25,10 @@
 #define GONE_NS UINT64_C(30000000000)
 
 enum { KEY_RESIZES = 0x400, KEY_KILL, RESIZES = 200, RESIZES_MAX = 100000, TURNS_BETWEEN = 20, KILL_MS_MAX = 3000 };
-/* What is reported to a host has been free for seconds, in whole blocks. */
-enum { AWAY_BYTES = 32 << 20, AWAY_MS = 5000, PERIOD_MS = 20 };
+/* Of an automatic technique's guest, how much of what it holds a thread gives back at once, and for how long. What is
+ * reported to a host has been free for seconds, in 2 MiB pages, and does not lie on the kernel's lists of each CPU:
+ * they hold up to 24 MiB. */
+enum { AWAY_SHARE = 4, AWAY_MS = 5000, PERIOD_MS = 20 };
 
 typedef enum resize_victim { VICTIM_NONE, VICTIM_GUEST, VICTIM_QEMU, VICTIM_MONITOR, VICTIM_COUNT } resize_victim;
 static const char *const victim_names[VICTIM_COUNT] = { "none", "guest", "qemu", "monitor" };
@@ -78,17 +80,21 @@ static bool checker_failed(resize *self)
 	return !hv_interrupted() && failed(self, checker->asked, self->rig.why);
 }
 
-/* What the guest holds must fit into the smallest VM, beside its kernel. */
+/* What the guest holds must fit into the smallest VM, beside its kernel; that of an automatic technique is never small.
+ */
 static bool work_begin(resize *self)
 {
 	const qvm_options *common = &self->options->common;
+	bool automatic = self->technique->technique->automatic;
+	uint64_t bytes = automatic ? common->memory_bytes / 2 : common->target_bytes * 3 / 8;
 	const qvm_checker_load load = {
-		.bytes = common->target_bytes * 3 / 8 & ~(uint64_t)(HV_HUGE_BYTES - 1),
+		.bytes = bytes & ~(uint64_t)(HV_HUGE_BYTES - 1),
 		.seed = common->seed & UINT32_MAX,
 		.threads = common->cpus,
-		.away_bytes = self->technique->technique->automatic ? AWAY_BYTES : 0,
+		.away_bytes = automatic ? bytes / AWAY_SHARE : 0,
 		.away_ms = AWAY_MS,
 		.device = self->technique->device_frames,
+		.huge = automatic && !self->technique->device_frames,
 	};
 	return qvm_checker_begin(&self->checker, &self->rig, &load) || checker_failed(self);
 }

@@ -43,6 +43,8 @@ static bool fill(qvm_checker *self, const qvm_checker_load *load)
 	cJSON_AddNumberToObject(arguments, "seed", (double)load->seed);
 	if (load->device)
 		cJSON_AddStringToObject(arguments, "device", "/dev/llfree");
+	if (load->huge)
+		cJSON_AddStringToObject(arguments, "huge", "always");
 	bool ok = job_ask(self, "fill", arguments, WORK_NS, &answer);
 	if (ok && qvm_answer_count(answer, "held") != load->bytes)
 		ok = fault(self, "fill", "the guest got less memory than is there");
@@ -52,10 +54,19 @@ static bool fill(qvm_checker *self, const qvm_checker_load *load)
 	return ok;
 }
 
+/* Linux turns them off where memory is below 512 MiB. */
+static bool huge_allow(qvm_checker *self)
+{
+	cJSON *arguments = cJSON_CreateObject();
+	cJSON_AddStringToObject(arguments, "path", "/sys/kernel/mm/transparent_hugepage/enabled");
+	cJSON_AddStringToObject(arguments, "text", "madvise");
+	return job_ask(self, "write", arguments, ASK_NS, NULL);
+}
+
 bool qvm_checker_begin(qvm_checker *self, qvm_rig *rig, const qvm_checker_load *load)
 {
 	*self = (qvm_checker){ .rig = rig };
-	if (!spawn(self) || !fill(self, load))
+	if ((load->huge && !huge_allow(self)) || !spawn(self) || !fill(self, load))
 		return false;
 	cJSON *work = cJSON_CreateObject();
 	cJSON_AddNumberToObject(work, "threads", (double)load->threads);

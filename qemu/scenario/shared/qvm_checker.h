@@ -20,6 +20,7 @@ typedef struct qvm_checker_load {
 	uint64_t bytes, seed, threads;
 	uint64_t away_bytes, away_ms; /**< that each thread gives back at once now and then, for so long; 0 = never */
 	bool device;                  /**< memory of /dev/llfree; else anonymous */
+	bool huge;                    /**< anonymous memory in 2 MiB pages of the guest's kernel */
 } qvm_checker_load;
 
 /** Fill and begin to work. @return false: self->fault, or the guest did not answer */
