@@ -117,6 +117,24 @@ hv_err qvm_rig_ask(qvm_rig *self, const char *verb, cJSON *arguments, uint64_t t
 	return err;
 }
 
+hv_err qvm_rig_spawn(qvm_rig *self, const char *kind, uint64_t *job)
+{
+	cJSON *arguments = cJSON_CreateObject(), *answer = NULL;
+	cJSON_AddStringToObject(arguments, "kind", kind);
+	hv_err err = qvm_rig_ask(self, "spawn", arguments, ASK_NS, &answer);
+	*job = qvm_answer_count(answer, "job");
+	cJSON_Delete(answer);
+	return err;
+}
+
+hv_err qvm_rig_ask_job(qvm_rig *self, uint64_t job, const char *verb, cJSON *arguments, uint64_t timeout_ns,
+		       cJSON **answer)
+{
+	cJSON *request = arguments != NULL ? arguments : cJSON_CreateObject();
+	cJSON_AddNumberToObject(request, "job", (double)job);
+	return qvm_rig_ask(self, verb, request, timeout_ns, answer);
+}
+
 hv_err qvm_rig_modprobe(qvm_rig *self, const char *name, const char *parameters)
 {
 	cJSON *arguments = cJSON_CreateObject();

@@ -66,6 +66,10 @@ void qvm_rig_stop(qvm_rig *self);
  *  NULL  @return as qvm_agent_call(); rig->why says what failed */
 HV_MUST_CHECK hv_err qvm_rig_ask(qvm_rig *self, const char *verb, cJSON *arguments, uint64_t timeout_ns,
 				 cJSON **answer);
+/** Start a job in the guest, and ask it; as above. */
+HV_MUST_CHECK hv_err qvm_rig_spawn(qvm_rig *self, const char *kind, uint64_t *job);
+HV_MUST_CHECK hv_err qvm_rig_ask_job(qvm_rig *self, uint64_t job, const char *verb, cJSON *arguments,
+				     uint64_t timeout_ns, cJSON **answer);
 /** Load one of the image's modules. */
 HV_MUST_CHECK hv_err qvm_rig_modprobe(qvm_rig *self, const char *name, const char *parameters);
 /** What the guest could still allocate: MemAvailable. 0 when it does not say. */

@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "cli/hv_session.h"
 #include "cli/qvm_policy_options.h"
+#include "rig/qvm_fill.h"
 #include "rig/traffic.h"
 #include "scenario/qvm_scenario.h"
 #include "techniques/qvm_technique.h"
@@ -14,10 +15,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FILL_NS UINT64_C(600000000000)
-#define ASK_NS  UINT64_C(60000000000)
-
-enum { LIVE_ON_BYTES = 96 << 20 /* of its memory that the guest keeps when it fills */ };
 /* What a policy waits for is not measured, so it need not wait for seconds. */
 enum { SHORT_PERIOD_MS = 20 };
 
@@ -49,7 +46,6 @@ typedef struct inflate {
 	hv_result *result;
 	const qvm_technique *technique;
 	qvm_rig rig;
-	uint64_t job;
 	uint64_t filled_bytes; /**< by the guest, the last time */
 	phase_figures figures[PHASE_COUNT];
 	uint64_t n_proven;
@@ -63,68 +59,18 @@ static bool fault(inflate *self, const char *what, const char *detail)
 	return false;
 }
 
-/* How far from exact a proof by the memory file may be: the guest's own kernel runs meanwhile. */
-static uint64_t slack_bytes(const inflate *self)
-{
-	return self->options->memory_bytes / 16 + LIVE_ON_BYTES;
-}
-
-static bool job_ask(inflate *self, const char *verb, cJSON *arguments, uint64_t timeout_ns, cJSON **answer)
-{
-	if (self->job != 0)
-		cJSON_AddNumberToObject(arguments, "job", (double)self->job);
-	hv_err err = qvm_rig_ask(&self->rig, verb, arguments, timeout_ns, answer);
-	if (err == HV_OK)
-		return true;
-	return fault(self, verb, err == HV_ERR_GONE && qvm_vm_ended(&self->rig.vm) ? self->rig.vm.why : self->rig.why);
-}
-
-static bool job_begin(inflate *self)
-{
-	cJSON *arguments = cJSON_CreateObject(), *answer = NULL;
-	cJSON_AddStringToObject(arguments, "kind", "memory");
-	self->job = 0;
-	bool ok = job_ask(self, "spawn", arguments, ASK_NS, &answer);
-	self->job = qvm_answer_count(answer, "job");
-	cJSON_Delete(answer);
-	return ok && self->job != 0;
-}
-
-/* How much the guest can write: of a device nearly all, of its RAM what its kernel leaves. So what is taken later was
- * touched, wherever it lies. */
-static uint64_t fill_bytes(inflate *self)
-{
-	uint64_t available =
-		self->technique->device_frames ? self->options->memory_bytes : qvm_rig_available(&self->rig);
-	uint64_t most = available > LIVE_ON_BYTES ? available - LIVE_ON_BYTES : 0;
-	return most & ~(uint64_t)(HV_HUGE_BYTES - 1);
-}
-
-/* The guest writes into each page of what it can get, reads it again, and frees it: a job of its own, so that all of it
- * is free again when it has ended. */
+/* As much as it can; less than is there is a fault. */
 static bool fill_and_free(inflate *self)
 {
-	cJSON *answer = NULL, *fill = cJSON_CreateObject();
-	uint64_t bytes = fill_bytes(self);
-	if (!job_begin(self) || bytes == 0) {
-		cJSON_Delete(fill);
+	uint64_t bytes = qvm_fill_bytes(&self->rig);
+	if (bytes == 0)
 		return fault(self, "fill", "the guest has no memory to fill");
-	}
-	cJSON_AddNumberToObject(fill, "bytes", (double)bytes);
-	cJSON_AddStringToObject(fill, "pattern", "touch");
-	if (self->technique->device_frames)
-		cJSON_AddStringToObject(fill, "device", "/dev/llfree");
-	bool ok = job_ask(self, "fill", fill, FILL_NS, &answer);
-	self->filled_bytes = qvm_answer_count(answer, "held");
-	cJSON_Delete(answer);
-	answer = NULL;
-	ok = ok && job_ask(self, "verify", cJSON_CreateObject(), FILL_NS, &answer);
-	if (ok && qvm_answer_count(answer, "wrong") + qvm_answer_count(answer, "unzeroed") != 0)
-		ok = fault(self, "the guest's memory is not as it wrote it", qvm_answer_text(answer, "first"));
-	cJSON_Delete(answer);
-	if (ok && self->filled_bytes + slack_bytes(self) < bytes)
-		ok = fault(self, "fill", "the guest got less memory than is there");
-	return job_ask(self, "end", cJSON_CreateObject(), ASK_NS, NULL) && ok;
+	hv_err err = qvm_fill_and_free(&self->rig, bytes, &self->filled_bytes);
+	if (err != HV_OK)
+		return fault(self, "fill",
+			     err == HV_ERR_GONE && qvm_vm_ended(&self->rig.vm) ? self->rig.vm.why : self->rig.why);
+	return self->filled_bytes + qvm_fill_slack_bytes(&self->rig) >= bytes ||
+	       fault(self, "fill", "the guest got less memory than is there");
 }
 
 static bool sample(hv_samples *samples, double value)
@@ -176,7 +122,7 @@ static bool proof(inflate *self, phase at, const hv_move *move, uint64_t before_
 	char detail[200];
 	uint64_t freed = before_bytes > after_bytes ? before_bytes - after_bytes : 0;
 	uint64_t touched = self->filled_bytes < move->bytes ? self->filled_bytes : move->bytes;
-	uint64_t wanted = touched > slack_bytes(self) ? touched - slack_bytes(self) : 0;
+	uint64_t wanted = touched > qvm_fill_slack_bytes(&self->rig) ? touched - qvm_fill_slack_bytes(&self->rig) : 0;
 	self->figures[at].freed += freed;
 	self->n_proven++;
 	snprintf(detail, sizeof(detail),
@@ -184,7 +130,7 @@ static bool proof(inflate *self, phase at, const hv_move *move, uint64_t before_
 		 move->bytes >> 20, before_bytes >> 20, after_bytes >> 20);
 	if (phase_table[at].touched && freed < wanted)
 		return fault(self, phase_table[at].name, detail);
-	if (!phase_table[at].touched && after_bytes > before_bytes + slack_bytes(self))
+	if (!phase_table[at].touched && after_bytes > before_bytes + qvm_fill_slack_bytes(&self->rig))
 		return fault(self, phase_table[at].name, detail);
 	if (phase_table[at].touched && move->bytes == 0)
 		return fault(self, phase_table[at].name, "nothing moved");
@@ -255,7 +201,7 @@ static bool none_stays(inflate *self)
 {
 	uint64_t before_bytes = qvm_rig_resident(&self->rig);
 	self->n_proven++;
-	return before_bytes + slack_bytes(self) >= self->filled_bytes ||
+	return before_bytes + qvm_fill_slack_bytes(&self->rig) >= self->filled_bytes ||
 	       fault(self, "none", "the memory file lost memory that nobody took");
 }
 
