@@ -16,12 +16,23 @@
 
 enum { OUTPUT_BYTES = 16384 };
 
-/* A file of ours: in the source tree when this is run from the build, else where it was installed. */
-static void own_path(char *path, size_t bytes, const char *name)
+/* A file of ours: beside the program where that is installed, wherever to; else in the tree that it was built in; else
+ * where it was to be installed. */
+static void own_path(char *path, size_t bytes, const char *installed, const char *built)
 {
-	snprintf(path, bytes, "%s/%s", QVM_SOURCE_DIR, name);
+	char prefix[QVM_PATH_BYTES];
+	ssize_t chars = readlink("/proc/self/exe", prefix, sizeof(prefix) - 1);
+	prefix[chars > 0 ? chars : 0] = '\0';
+	for (unsigned parts = 0; parts < 2; parts++) { /* the program and its folder */
+		char *slash = strrchr(prefix, '/');
+		if (slash != NULL)
+			*slash = '\0';
+	}
+	snprintf(path, bytes, "%s/%s", prefix, installed);
 	if (access(path, R_OK) != 0)
-		snprintf(path, bytes, "%s/%s", QVM_INSTALL_DIR, name);
+		snprintf(path, bytes, "%s", built);
+	if (access(path, R_OK) != 0)
+		snprintf(path, bytes, "%s/%s", QVM_PREFIX, installed);
 }
 
 static void option_add(qvm_args *args, const char *option, const char *value)
@@ -58,16 +69,14 @@ static hv_err image_open(qvm_image *self, const char *folder)
 	return HV_OK;
 }
 
-/* The guest program and the driver's sources: of the build, else as installed. */
+/* The guest program and the driver's sources. */
 static void parts_add(qvm_args *args)
 {
 	char path[QVM_PATH_BYTES];
-	snprintf(path, sizeof(path), "%s/guest/llfree-guest", QVM_BUILD_DIR);
-	if (access(path, X_OK) != 0)
-		own_path(path, sizeof(path), "llfree-guest");
+	own_path(path, sizeof(path), QVM_LIBEXEC "/llfree-guest", QVM_BUILD_DIR "/guest/llfree-guest");
 	if (access(path, X_OK) == 0)
 		option_add(args, "--program", path);
-	own_path(path, sizeof(path), "guest-driver/build-module");
+	own_path(path, sizeof(path), QVM_DRIVER "/build-module", QVM_SOURCE_DIR "/guest-driver/build-module");
 	if (access(path, X_OK) == 0)
 		option_add(args, "--driver", path);
 }
@@ -90,7 +99,7 @@ hv_err qvm_image_get(qvm_image *self, const qvm_image_wish *wish)
 		free(text);
 		return image_open(self, wish->image);
 	}
-	own_path(script, sizeof(script), "image/make-image");
+	own_path(script, sizeof(script), QVM_LIBEXEC "/image/make-image", QVM_SOURCE_DIR "/image/make-image");
 	qvm_args_add(&args, "%s", script);
 	parts_add(&args);
 	option_add(&args, "--kernel", wish->kernel);
