@@ -108,15 +108,18 @@ static void free_list(struct list_head *pages)
 	}
 }
 
-/* One array more. What was named counts as the host's from the moment that it may have seen it. */
+/* One array more, or what came in a while: a page may cost the guest compaction, and the host waits for signs of
+ * progress. What was named counts as the host's from the moment that it may have seen it. */
 static bool inflate(struct lg_device *dev, u64 max_pages, unsigned int *n_pages)
 {
 	struct lg_balloon *balloon = &dev->balloon;
+	unsigned long while_end = jiffies + HZ / 4;
 	LIST_HEAD(taken);
 	struct page *page;
 	bool more;
 
-	for (*n_pages = 0; *n_pages < max_pages && *n_pages < NUMBERS; (*n_pages)++) {
+	for (*n_pages = 0; *n_pages < max_pages && *n_pages < NUMBERS && time_before(jiffies, while_end);
+	     (*n_pages)++) {
 		page = take_page();
 		if (!page)
 			break;

@@ -16,6 +16,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
+/* One page of 2 MiB may be long in coming, where a guest is emulated and has to compact its memory. */
+#define BALLOON_PATIENCE_NS UINT64_C(30000000000)
+
 enum { BATCH_HUGE = 256, INSTALL_TIMEOUT_MS = 5000 };
 
 typedef struct qvm_link {
@@ -188,6 +191,7 @@ hv_err qvm_link_balloon_serve(qvm_rig *rig)
 					  balloon_element, rings);
 	if (err != HV_OK)
 		return fail(rig, err, "the balloon's service", strerror(errno));
+	self->channel_service.timeout_ns = BALLOON_PATIENCE_NS;
 	return HV_OK;
 }
 

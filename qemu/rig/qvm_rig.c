@@ -178,6 +178,14 @@ static hv_err boot_wait(qvm_rig *self)
 	return err;
 }
 
+/* Nobody waits for the guest any more. */
+static void leave(void *context)
+{
+	qvm_rig *self = context;
+	if (self->technique->leave != NULL)
+		self->technique->leave(self);
+}
+
 hv_err qvm_rig_start(qvm_rig *self, const qvm_options *options, const qvm_rig_config *config)
 {
 	*self = (qvm_rig){ .config = *config, .options = options, .technique = config->technique };
@@ -199,7 +207,7 @@ hv_err qvm_rig_start(qvm_rig *self, const qvm_options *options, const qvm_rig_co
 	if (err == HV_OK && self->technique->attach != NULL)
 		err = self->technique->attach(self);
 	if (err == HV_OK) {
-		err = qvm_watch_start(&self->watch, self->vm.pid, &self->host);
+		err = qvm_watch_start(&self->watch, self->vm.pid, &self->host, leave, self);
 		if (err != HV_OK)
 			snprintf(self->why, sizeof(self->why), "a watch over QEMU: %s", strerror(errno));
 	}
@@ -216,8 +224,7 @@ void qvm_rig_stop(qvm_rig *self)
 {
 	if (self->technique == NULL)
 		return;
-	if (self->technique->leave != NULL)
-		self->technique->leave(self);
+	leave(self);
 	if (self->monitor_on)
 		hv_monitor_stop(&self->monitor);
 	self->monitor_on = false;

@@ -4,6 +4,7 @@
  * process for it, and leaves the waiting for its status to whoever started it. */
 #define _GNU_SOURCE
 #include "rig/qvm_watch.h"
+#include "scenario/qvm_scenario.h"
 #include "transport/channel.h"
 
 #include <errno.h>
@@ -15,6 +16,8 @@
 #define SYS_pidfd_open 434
 #endif
 
+enum { LOOK_MS = 200 /* at what a signal handler wrote */ };
+
 static const char ended[] = "its process has ended";
 
 static void *watch(void *context)
@@ -22,8 +25,16 @@ static void *watch(void *context)
 	qvm_watch *self = context;
 	struct pollfd wanted[2] = { { .fd = self->process_fd, .events = POLLIN },
 				    { .fd = self->stop_bell, .events = POLLIN } };
-	while (poll(wanted, 2, -1) < 0 && errno == EINTR)
-		;
+	void (*interrupted)(void *context) = self->interrupted;
+	int n_ready;
+	while ((n_ready = poll(wanted, 2, interrupted != NULL ? LOOK_MS : -1)) <= 0) {
+		if (n_ready < 0 && errno != EINTR)
+			return NULL;
+		if (interrupted != NULL && hv_interrupted()) {
+			interrupted(self->context);
+			interrupted = NULL;
+		}
+	}
 	if (wanted[0].revents != 0)
 		hv_host_guest_gone(self->host, ended);
 	return NULL;
@@ -37,9 +48,11 @@ static void fds_close(qvm_watch *self)
 		close(self->stop_bell);
 }
 
-hv_err qvm_watch_start(qvm_watch *self, pid_t pid, hv_host *host)
+hv_err qvm_watch_start(qvm_watch *self, pid_t pid, hv_host *host, void (*interrupted)(void *context), void *context)
 {
-	*self = (qvm_watch){ .host = host, .process_fd = -1, .stop_bell = -1 };
+	*self = (qvm_watch){
+		.host = host, .process_fd = -1, .stop_bell = -1, .interrupted = interrupted, .context = context
+	};
 	self->process_fd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0u) : -1;
 	if (self->process_fd < 0 && (pid <= 0 || errno == ESRCH)) {
 		hv_host_guest_gone(host, ended);

@@ -168,6 +168,8 @@ static bool shrink(inflate *self, phase at)
 				 : hv_monitor_do(&self->rig.monitor, HV_COMMAND_SHRINK, self->options->target_bytes);
 	totals after = totals_look(self);
 	uint64_t after_bytes = qvm_rig_resident(&self->rig);
+	if (hv_interrupted())
+		return false; /* it was cut short */
 	if (move.err == HV_ERR_TIMEOUT && self->rig.config.policy != NULL &&
 	    strcmp(self->rig.config.policy->name, "period") != 0)
 		return policy_idle(self, at);
@@ -187,6 +189,8 @@ static bool grow(inflate *self, phase at, bool touch)
 	hv_move move = { .err = HV_OK };
 	if (self->technique->technique->host->grow != NULL && !self->technique->technique->automatic)
 		move = hv_monitor_do(&self->rig.monitor, HV_COMMAND_GROW, self->options->memory_bytes);
+	if (hv_interrupted())
+		return false;
 	if (move.err != HV_OK)
 		return move_failed(self, at, &move);
 	if (touch && !fill_and_free(self))

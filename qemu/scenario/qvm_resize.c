@@ -108,6 +108,8 @@ static bool resize_once(resize *self)
 	hv_command command = size_bytes < hv_monitor_limit(monitor) ? HV_COMMAND_SHRINK : HV_COMMAND_GROW;
 	bool automatic = self->technique->technique->automatic;
 	hv_move move = automatic ? qvm_policy_pass(&self->rig) : hv_monitor_do(monitor, command, size_bytes);
+	if (hv_interrupted())
+		return false; /* it was cut short */
 	self->moved_bytes += move.bytes;
 	self->n_short += move.err == HV_ERR_SHORT;
 	if (move.err != HV_OK && move.err != HV_ERR_SHORT && move.err != HV_ERR_GONE)

@@ -17,9 +17,11 @@
 
 enum { RAM_HUGE = 8 };
 
+static _Atomic bool interrupted;
+
 bool hv_interrupted(void)
 {
-	return false;
+	return interrupted;
 }
 
 static pid_t sleeper(void)
@@ -97,7 +99,7 @@ static void command_under_way_ends_when_the_process_is_killed(void **state)
 	pthread_t thread;
 	(void)state;
 	deaf_vm_open(&vm);
-	assert_int_equal(qvm_watch_start(&watch, vm.pid, &vm.host), HV_OK);
+	assert_int_equal(qvm_watch_start(&watch, vm.pid, &vm.host, NULL, NULL), HV_OK);
 	assert_int_equal(pthread_create(&thread, NULL, killer, &vm), 0);
 	hv_move move = hv_monitor_do(&vm.monitor, HV_COMMAND_SHRINK, HV_HUGE_BYTES);
 	assert_int_equal(move.err, HV_ERR_GONE); /* by the time limit of the channel it would be HV_ERR_TIMEOUT */
@@ -105,6 +107,41 @@ static void command_under_way_ends_when_the_process_is_killed(void **state)
 	pthread_join(thread, NULL);
 	qvm_watch_stop(&watch);
 	qvm_watch_stop(&watch);
+	assert_int_equal(waitpid(vm.pid, NULL, 0), vm.pid);
+	deaf_vm_close(&vm);
+}
+
+static void leave(void *context)
+{
+	hv_channel_service_leave(context);
+}
+
+static void *interrupter(void *context)
+{
+	deaf_vm *self = context;
+	while (atomic_load(&self->channel.registers->target_number) == 0)
+		hv_sleep_ns(100000);
+	interrupted = true;
+	return NULL;
+}
+
+static void command_under_way_ends_when_the_user_interrupts(void **state)
+{
+	static deaf_vm vm;
+	qvm_watch watch;
+	pthread_t thread;
+	(void)state;
+	deaf_vm_open(&vm);
+	vm.service.timeout_ns = UINT64_C(1000000000000);
+	assert_int_equal(qvm_watch_start(&watch, vm.pid, &vm.host, leave, &vm.service), HV_OK);
+	assert_int_equal(pthread_create(&thread, NULL, interrupter, &vm), 0);
+	hv_move move = hv_monitor_do(&vm.monitor, HV_COMMAND_SHRINK, HV_HUGE_BYTES);
+	assert_int_equal(move.err, HV_ERR_SHORT); /* all that had come by then */
+	assert_int_equal(hv_host_verdict(&vm.host), HV_OK);
+	pthread_join(thread, NULL);
+	qvm_watch_stop(&watch);
+	interrupted = false;
+	kill(vm.pid, SIGKILL);
 	assert_int_equal(waitpid(vm.pid, NULL, 0), vm.pid);
 	deaf_vm_close(&vm);
 }
@@ -117,10 +154,10 @@ static void process_that_has_ended_before_is_told_of_at_once(void **state)
 	(void)state;
 	kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
-	assert_int_equal(qvm_watch_start(&watch, pid, &hosts[0]), HV_OK);
+	assert_int_equal(qvm_watch_start(&watch, pid, &hosts[0], NULL, NULL), HV_OK);
 	qvm_watch_stop(&watch);
 	assert_int_equal(hv_host_verdict(&hosts[0]), HV_ERR_GONE);
-	assert_int_equal(qvm_watch_start(&watch, 0, &hosts[1]), HV_OK);
+	assert_int_equal(qvm_watch_start(&watch, 0, &hosts[1], NULL, NULL), HV_OK);
 	qvm_watch_stop(&watch);
 	assert_int_equal(hv_host_verdict(&hosts[1]), HV_ERR_GONE);
 }
@@ -131,7 +168,7 @@ static void watch_that_is_stopped_says_nothing(void **state)
 	qvm_watch watch;
 	pid_t pid = sleeper();
 	(void)state;
-	assert_int_equal(qvm_watch_start(&watch, pid, &host), HV_OK);
+	assert_int_equal(qvm_watch_start(&watch, pid, &host, NULL, NULL), HV_OK);
 	qvm_watch_stop(&watch);
 	kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
@@ -142,6 +179,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(command_under_way_ends_when_the_process_is_killed),
+		cmocka_unit_test(command_under_way_ends_when_the_user_interrupts),
 		cmocka_unit_test(process_that_has_ended_before_is_told_of_at_once),
 		cmocka_unit_test(watch_that_is_stopped_says_nothing),
 	};
