@@ -95,6 +95,11 @@ static hv_err prepare(qvm_rig *self)
 		snprintf(self->why, sizeof(self->why), "no image of a guest");
 		return err;
 	}
+	if (!self->image.program) { /* nobody would ever answer */
+		snprintf(self->why, sizeof(self->why),
+			 "the image is without llfree-guest: build that program (it needs libjansson-dev)");
+		return HV_ERR_UNAVAILABLE;
+	}
 	err = vm_prepare(self);
 	if (err != HV_OK)
 		return err;
