@@ -191,6 +191,11 @@ rep_names rep_set_who(const rep_set *set, const rep_query *query)
 	return names;
 }
 
+const char *rep_row_time(const rep_row *row)
+{
+	return row->note != NULL && strstr(row->note, "accelerator ") != NULL ? "time" : "simulated time";
+}
+
 const char *rep_file_text(const rep_file *file, const char *key)
 {
 	const cJSON *item = cJSON_GetObjectItemCaseSensitive(file->about, key);

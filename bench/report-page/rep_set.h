@@ -68,6 +68,9 @@ const rep_row *rep_set_next(const rep_set *set, const rep_query *query, size_t *
 /** The last row that matches, as with files of several runs the newest counts. NULL: none. */
 const rep_row *rep_set_find(const rep_set *set, const rep_query *query);
 
+/** The name of a time axis of its series: simulated, unless its note says that a real VM was measured. */
+const char *rep_row_time(const rep_row *row);
+
 /** Distinct texts in order of appearance. */
 typedef struct rep_names {
 	const char **names;

@@ -42,9 +42,10 @@ static rep_made build(const rep_set *set, size_t idx, rep_figure *figure)
 	if (idx >= kinds.n_names)
 		return REP_LAST;
 	rep_query query = { REP_ANY, .scenario = "footprint", .metric = "resident", .phase = kinds.names[idx] };
-	rep_lines lines = { .x_axis = "simulated time, min", .y_axis = "resident, GiB" };
+	rep_lines lines = { .y_axis = "resident, GiB" };
 	rep_names who = rep_set_who(set, &query);
-	const rep_row *row = NULL;
+	const rep_row *row = rep_set_find(set, &query);
+	lines.x_axis = rep_format("%s, min", rep_row_time(row));
 	rep_table_head(&figure->table, "technique");
 	for (size_t at = 0; at < sizeof(figures) / sizeof(figures[0]); at++)
 		rep_table_head(&figure->table, figures[at].head);

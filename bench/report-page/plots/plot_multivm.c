@@ -108,10 +108,10 @@ static void script_write(const stack *of, rep_value budget, double high, double 
 {
 	rep_text *script = &figure->script, sum = { 0 };
 	rep_text_add(script,
-		     "set xlabel \"simulated time, min\"\nset ylabel \"resident, GiB\"\nset border 3\nunset key\nset "
+		     "set xlabel \"%s, min\"\nset ylabel \"resident, GiB\"\nset border 3\nunset key\nset "
 		     "format y \"%%g\"\n"
 		     "set grid ytics\nset yrange [0:%g]\nset xrange [0:%g]\nset rmargin 8\n",
-		     high, end_min);
+		     rep_row_time(of->vms[0]), high, end_min);
 	rep_x_tics(script, end_min);
 	if (rep_value_is(budget))
 		rep_text_add(script,

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Memory that a guest's process holds, seen from the host: fill it, check every page, let it go. A process of its own
+ * for each, so that all of it is free again at its end. */
+#ifndef QVM_HOLD_H
+#define QVM_HOLD_H
+
+#include "rig/qvm_rig.h"
+
+typedef struct qvm_hold {
+	qvm_rig *rig;
+	uint64_t job; /**< of the agent; 0 = there is none */
+	uint64_t held_bytes;
+	char why[300]; /**< what went wrong first; empty = nothing */
+} qvm_hold;
+
+/** Take so much, written page by page, from the memory that the technique resizes. @return false: self->why, also when
+ *  the guest got less than asked for or its pages were not zero; qvm_hold_end() is still to be called */
+HV_MUST_CHECK bool qvm_hold_fill(qvm_hold *self, qvm_rig *rig, uint64_t bytes);
+/** Read it all again. @return false: self->why, also when a page is not as it was written */
+HV_MUST_CHECK bool qvm_hold_verify(qvm_hold *self);
+/** Let go of it; nothing when it holds nothing. @return false: self->why */
+HV_MUST_CHECK bool qvm_hold_end(qvm_hold *self);
+
+#endif
