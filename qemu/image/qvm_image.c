@@ -16,9 +16,7 @@
 
 enum { OUTPUT_BYTES = 16384 };
 
-/* A file of ours: beside the program where that is installed, wherever to; else in the tree that it was built in; else
- * where it was to be installed. */
-static void own_path(char *path, size_t bytes, const char *installed, const char *built)
+void qvm_own_path(char *path, size_t bytes, const char *installed, const char *built)
 {
 	char prefix[QVM_PATH_BYTES];
 	ssize_t chars = readlink("/proc/self/exe", prefix, sizeof(prefix) - 1);
@@ -73,10 +71,10 @@ static hv_err image_open(qvm_image *self, const char *folder)
 static void parts_add(qvm_args *args)
 {
 	char path[QVM_PATH_BYTES];
-	own_path(path, sizeof(path), QVM_LIBEXEC "/llfree-guest", QVM_BUILD_DIR "/guest/llfree-guest");
+	qvm_own_path(path, sizeof(path), QVM_LIBEXEC "/llfree-guest", QVM_BUILD_DIR "/guest/llfree-guest");
 	if (access(path, X_OK) == 0)
 		option_add(args, "--program", path);
-	own_path(path, sizeof(path), QVM_DRIVER "/build-module", QVM_SOURCE_DIR "/guest-driver/build-module");
+	qvm_own_path(path, sizeof(path), QVM_DRIVER "/build-module", QVM_SOURCE_DIR "/guest-driver/build-module");
 	if (access(path, X_OK) == 0)
 		option_add(args, "--driver", path);
 }
@@ -99,7 +97,7 @@ hv_err qvm_image_get(qvm_image *self, const qvm_image_wish *wish)
 		free(text);
 		return image_open(self, wish->image);
 	}
-	own_path(script, sizeof(script), QVM_LIBEXEC "/image/make-image", QVM_SOURCE_DIR "/image/make-image");
+	qvm_own_path(script, sizeof(script), QVM_LIBEXEC "/image/make-image", QVM_SOURCE_DIR "/image/make-image");
 	qvm_args_add(&args, "%s", script);
 	parts_add(&args);
 	option_add(&args, "--kernel", wish->kernel);

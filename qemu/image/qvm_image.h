@@ -31,5 +31,9 @@ typedef struct qvm_image_wish {
 HV_MUST_CHECK hv_err qvm_image_get(qvm_image *self, const qvm_image_wish *wish);
 /** Copy it to a folder that does not exist yet. @return as above */
 HV_MUST_CHECK hv_err qvm_image_copy(const qvm_image *self, const char *folder);
+/** Where a file of ours lies: beside the program where that is installed, wherever to; else in the tree that it was
+ * built in; else where it was to be installed.
+ *  @param installed  below the prefix  @param built  in the tree */
+void qvm_own_path(char *path, size_t bytes, const char *installed, const char *built);
 
 #endif
