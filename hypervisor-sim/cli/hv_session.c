@@ -19,7 +19,7 @@ bool hv_session_open(hv_result *result, const hv_options *options, const char *s
 			hv_session_remark("--live: no thread for it");
 		return true;
 	}
-	fprintf(stderr, "hvsim: --json %s: %s\n", options->json,
+	fprintf(stderr, "%s: --json %s: %s\n", program_invocation_short_name, options->json,
 		err == HV_ERR_EXISTS ? "exists already, and results are never overwritten; name another file"
 				     : strerror(errno));
 	hv_result_close(result);
@@ -33,7 +33,8 @@ int hv_session_close(hv_result *result, const hv_options *options, bool interrup
 	hv_result_judge(result);
 	bool saved = hv_result_save(result) == HV_OK;
 	if (!saved)
-		fprintf(stderr, "hvsim: can't write %s: %s\n", options->json, strerror(errno));
+		fprintf(stderr, "%s: can't write %s: %s\n", program_invocation_short_name, options->json,
+			strerror(errno));
 	int status = result->failed || !saved ? HV_EXIT_CHECK : interrupted ? HV_EXIT_INTERRUPTED : 0;
 	hv_result_say(result, "checks: %d, %s\n", cJSON_GetArraySize(result->checks),
 		      result->failed ? "FAILED" : "all passed");

@@ -80,7 +80,7 @@ hv_err hv_result_save(const hv_result *self)
 static void save_or_warn(const hv_result *self)
 {
 	if (hv_result_save(self) != HV_OK)
-		fprintf(stderr, "hvsim: can't write %s: %s\n", self->path, strerror(errno));
+		fprintf(stderr, "%s: can't write %s: %s\n", program_invocation_short_name, self->path, strerror(errno));
 }
 
 static void add_text(cJSON *object, const char *key, const char *text)

@@ -46,6 +46,7 @@ typedef struct inflate {
 	hv_result *result;
 	const qvm_technique *technique;
 	qvm_rig rig;
+	qvm_cpu_clock cpu_clock;
 	uint64_t filled_bytes; /**< by the guest, the last time */
 	phase_figures figures[PHASE_COUNT];
 	uint64_t n_proven;
@@ -80,23 +81,32 @@ static bool sample(hv_samples *samples, double value)
 
 /* Of QEMU, and of the calls by which the monitor itself gives memory back. */
 typedef struct totals {
-	uint64_t process_user, process_system, vcpu_user, vcpu_system, monitor; /* ns */
-	uint64_t messages;
+	qvm_cpu_time qemu;
+	uint64_t monitor_ns, messages;
 } totals;
 
-static totals totals_look(inflate *self)
+static totals totals_look(const inflate *self)
 {
 	const hv_traffic traffic = hv_traffic_of(self->rig.monitor.host);
-	totals now = { .monitor = traffic.host_ns, .messages = traffic.messages };
-	qvm_vm_cpu_ns(&self->rig.vm, &now.process_user, &now.process_system);
-	if (qvm_vm_vcpu_ns(&self->rig.vm, &now.vcpu_user, &now.vcpu_system) != HV_OK)
-		now.vcpu_user = now.vcpu_system = 0;
-	return now;
+	return (totals){ .qemu = qvm_cpu_clock_look(&self->cpu_clock),
+			 .monitor_ns = traffic.host_ns,
+			 .messages = traffic.messages };
+}
+
+/* What they grew by since then; in a pass of a technique that pauses, CPU time without the pauses. */
+static totals totals_since(const inflate *self, const totals *before, bool paused)
+{
+	totals now = totals_look(self), spent = { .monitor_ns = now.monitor_ns - before->monitor_ns,
+						  .messages = now.messages - before->messages };
+	if (paused && self->technique->pass_cpu != NULL)
+		spent.qemu = self->technique->pass_cpu(&self->rig);
+	else
+		qvm_cpu_time_add(&spent.qemu, &before->qemu, &now.qemu);
+	return spent;
 }
 
 /* Keep what a move cost; per 2 MiB that changed hands. */
-static bool figures_add(inflate *self, phase at, const hv_move *move, uint64_t elapsed_ns, const totals *before,
-			const totals *after)
+static bool figures_add(inflate *self, phase at, const hv_move *move, uint64_t elapsed_ns, const totals *spent)
 {
 	phase_figures *figures = &self->figures[at];
 	double huge = (double)move->bytes / HV_HUGE_BYTES;
@@ -104,11 +114,9 @@ static bool figures_add(inflate *self, phase at, const hv_move *move, uint64_t e
 		return true;
 	figures->moved += move->bytes;
 	bool ok = sample(&figures->time, (double)elapsed_ns / huge) &&
-		  sample(&figures->host,
-			 (double)(after->process_system - before->process_system + after->monitor - before->monitor) /
-				 huge) &&
-		  sample(&figures->guest, (double)(after->vcpu_user - before->vcpu_user) / huge) &&
-		  sample(&figures->messages, (double)(after->messages - before->messages) * 512 / huge);
+		  sample(&figures->host, (double)(qvm_cpu_time_host(&spent->qemu) + spent->monitor_ns) / huge) &&
+		  sample(&figures->guest, (double)qvm_cpu_time_guest(&spent->qemu) / huge) &&
+		  sample(&figures->messages, (double)spent->messages * 512 / huge);
 	if (phase_table[at].reclaims && move->discard_calls > 0)
 		ok = ok && sample(&figures->discards, (double)move->discard_calls * 512 / huge);
 	if (move->wait_ns > 0)
@@ -166,7 +174,7 @@ static bool shrink(inflate *self, phase at)
 	totals before = totals_look(self);
 	hv_move move = automatic ? qvm_policy_pass(&self->rig)
 				 : hv_monitor_do(&self->rig.monitor, HV_COMMAND_SHRINK, self->options->target_bytes);
-	totals after = totals_look(self);
+	totals spent = totals_since(self, &before, automatic);
 	uint64_t after_bytes = qvm_rig_resident(&self->rig);
 	if (hv_interrupted())
 		return false; /* it was cut short */
@@ -175,7 +183,7 @@ static bool shrink(inflate *self, phase at)
 		return policy_idle(self, at);
 	if (move.err != HV_OK && move.err != HV_ERR_SHORT)
 		return move_failed(self, at, &move);
-	return figures_add(self, at, &move, move.elapsed_ns, &before, &after) &&
+	return figures_add(self, at, &move, move.elapsed_ns, &spent) &&
 	       proof(self, at, &move, before_bytes, after_bytes);
 }
 
@@ -197,8 +205,8 @@ static bool grow(inflate *self, phase at, bool touch)
 		return false;
 	if (touch)
 		move.bytes = self->filled_bytes;
-	totals after = totals_look(self);
-	return figures_add(self, at, &move, touch ? hv_now_ns() - begin_ns : move.elapsed_ns, &before, &after);
+	totals spent = totals_since(self, &before, false);
+	return figures_add(self, at, &move, touch ? hv_now_ns() - begin_ns : move.elapsed_ns, &spent);
 }
 
 static bool none_stays(inflate *self)
@@ -287,6 +295,8 @@ static void technique_run(const inflate_options *all, hv_result *result, const q
 	qvm_policy_drive(&all->policy, &config);
 	hv_session_progress("%s: booting ", name);
 	hv_err err = qvm_rig_start(&self.rig, options, &config);
+	if (err == HV_OK)
+		err = qvm_cpu_clock_open(&self.cpu_clock, &self.rig.vm);
 	if (err == HV_ERR_UNAVAILABLE)
 		hv_result_skip(result, name, self.rig.why);
 	else if (err != HV_OK && !hv_interrupted())

@@ -11,14 +11,20 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-/* A round takes some milliseconds, and begins with the first memory that goes: looks must be close to each other. */
-#define LOOK_NS  UINT64_C(100000)
-#define STILL_NS UINT64_C(7000000000)
-#define LAST_NS  UINT64_C(120000000000)
+/* A round takes some milliseconds: looks must be close to each other. Those at CPU time are dearer, and in a pause the
+ * guest uses next to none. */
+#define LOOK_NS     UINT64_C(100000)
+#define CPU_LOOK_NS UINT64_C(20000000)
+#define STILL_NS    UINT64_C(7000000000)
+#define LAST_NS     UINT64_C(120000000000)
 
 typedef struct reporting {
 	qvm_pass_clock clock; /**< of the last pass */
 	qvm_trace trace;
+	qvm_cpu_clock cpu_clock;
+	qvm_cpu_time cpu;      /**< in rounds of the last pass */
+	qvm_cpu_time cpu_then; /**< at the last look at it */
+	uint64_t cpu_then_ns;
 } reporting;
 
 static const char *const trace_events[] = { "ram_block_discard_range", NULL };
@@ -35,21 +41,41 @@ static void traffic_count(hv_host *host, qvm_trace *trace)
 				  memory_order_relaxed);
 }
 
+/* After a look at the files: CPU time counts up to where memory went, since the last such look or one in the pause
+ * before. */
+static void cpu_look(reporting *self, uint64_t now_ns)
+{
+	const qvm_pass_clock *clock = &self->clock;
+	bool went = clock->last_ns == now_ns;
+	bool pauses = clock->n_rounds == 0 || now_ns - clock->last_ns > QVM_PASS_PAUSE_NS;
+	if (!went && !(pauses && now_ns - self->cpu_then_ns > CPU_LOOK_NS))
+		return;
+	qvm_cpu_time now = qvm_cpu_clock_look(&self->cpu_clock);
+	if (went)
+		qvm_cpu_time_add(&self->cpu, &self->cpu_then, &now);
+	self->cpu_then = now;
+	self->cpu_then_ns = now_ns;
+}
+
 static hv_err reporting_pass(hv_host *host, uint64_t *moved_bytes)
 {
 	qvm_rig *rig = qvm_rig_of(host);
-	qvm_trace *trace = &((reporting *)rig->own)->trace;
-	qvm_pass_clock *clock = &((reporting *)rig->own)->clock;
+	reporting *own = rig->own;
+	const qvm_pass_clock *clock = &own->clock;
 	uint64_t begin_ns = hv_now_ns(), now_ns = begin_ns;
-	qvm_trace_look(trace); /* what came before is not this pass's */
-	qvm_pass_clock_begin(clock, begin_ns, qvm_rig_resident(rig));
+	own->cpu = (qvm_cpu_time){ 0 };
+	own->cpu_then = qvm_cpu_clock_look(&own->cpu_clock);
+	own->cpu_then_ns = begin_ns;
+	qvm_trace_look(&own->trace); /* what came before is not this pass's */
+	qvm_pass_clock_begin(&own->clock, begin_ns, qvm_rig_resident(rig));
 	while (now_ns - clock->last_ns < STILL_NS && now_ns - begin_ns < LAST_NS && !hv_interrupted() &&
 	       hv_host_fault(host) == NULL) {
 		hv_sleep_ns(LOOK_NS);
 		now_ns = hv_now_ns();
-		qvm_pass_clock_look(clock, now_ns, qvm_rig_resident(rig));
+		qvm_pass_clock_look(&own->clock, now_ns, qvm_rig_resident(rig));
+		cpu_look(own, now_ns);
 	}
-	traffic_count(host, trace);
+	traffic_count(host, &own->trace);
 	*moved_bytes = clock->begin_bytes - clock->least_bytes;
 	return hv_host_verdict(host);
 }
@@ -62,6 +88,12 @@ static uint64_t reporting_pass_ns(const hv_host *host, uint64_t *wait_ns)
 	return own->clock.work_ns;
 }
 
+static qvm_cpu_time reporting_pass_cpu(const qvm_rig *rig)
+{
+	const reporting *own = rig->own;
+	return own->cpu;
+}
+
 static hv_err reporting_prepare(qvm_rig *rig)
 {
 	reporting *own = rig->own = calloc(1, sizeof(reporting));
@@ -72,7 +104,9 @@ static hv_err reporting_prepare(qvm_rig *rig)
 
 static hv_err reporting_attach(qvm_rig *rig)
 {
-	return qvm_rig_modprobe(rig, "virtio_balloon", NULL);
+	reporting *own = rig->own;
+	hv_err err = qvm_cpu_clock_open(&own->cpu_clock, &rig->vm);
+	return err == HV_OK ? qvm_rig_modprobe(rig, "virtio_balloon", NULL) : err;
 }
 
 static void reporting_detach(qvm_rig *rig)
@@ -102,5 +136,6 @@ const qvm_technique qvm_technique_base_auto = {
 	.vfio = true,
 	.prepare = reporting_prepare,
 	.attach = reporting_attach,
+	.pass_cpu = reporting_pass_cpu,
 	.detach = reporting_detach,
 };

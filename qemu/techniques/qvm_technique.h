@@ -8,6 +8,7 @@
 
 #include "rig/qvm_rig.h"
 #include "techniques/hv_technique.h"
+#include "vm/qvm_cpu_time.h"
 
 typedef struct qvm_technique {
 	const hv_technique *technique; /**< name, summary, grain, host half */
@@ -27,6 +28,9 @@ typedef struct qvm_technique {
 	hv_err (*attach)(qvm_rig *rig);
 	/** What the guest uses, for policies; its context is the rig. NULL = nobody tells. */
 	hv_guest_numbers_fn guest_numbers;
+	/** CPU time of QEMU in the last pass, of a technique that pauses within passes: without its pauses. NULL = that
+	 * of the whole pass. */
+	qvm_cpu_time (*pass_cpu)(const qvm_rig *rig);
 	/** The VM is about to be stopped, and has been stopped: let go of what prepare and attach made. Either may be
 	 *  NULL; both also after a start that failed half way, so they must bear that. */
 	void (*leave)(qvm_rig *rig);

@@ -29,15 +29,21 @@ static const char *kept_text(const char *format, const char *first, const char *
 	return text;
 }
 
+/* By its name, for its messages. @return false: nobody tells */
+static bool own_path(char *path, size_t path_bytes)
+{
+	ssize_t chars = readlink("/proc/self/exe", path, path_bytes - 1);
+	path[chars > 0 ? chars : 0] = '\0';
+	return chars > 0;
+}
+
 /* Beside this program where it is installed; in its own folder of a build. */
 static const char *hvsim_path(const qvm_validate_options *options)
 {
 	static const char *const places[] = { "%s/hvsim%s", "%s/../hypervisor-sim/hvsim%s" };
 	char self[512];
-	ssize_t chars = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	if (options->hvsim != NULL || chars <= 0)
+	if (options->hvsim != NULL || !own_path(self, sizeof(self)))
 		return options->hvsim != NULL ? options->hvsim : "hvsim";
-	self[chars] = '\0';
 	*strrchr(self, '/') = '\0';
 	for (size_t at = 0; at < sizeof(places) / sizeof(places[0]); at++) {
 		const char *path = kept_text(places[at], self, "");
@@ -128,8 +134,9 @@ static int vm_run(qvm_validate_options *options)
 	static const char *const accels[] = { "auto", "kvm", "tcg" };
 	const qvm_options *common = &options->common;
 	qvm_args args = { 0 };
+	char self[512];
 	options->vm_path = kept_text("%s/%s", options->output, "vm.json");
-	qvm_args_add(&args, "/proc/self/exe");
+	qvm_args_add(&args, "%s", own_path(self, sizeof(self)) ? self : "/proc/self/exe");
 	qvm_args_add(&args, "run");
 	qvm_args_add(&args, "--scenario=inflate");
 	sizes_add(&args, common);

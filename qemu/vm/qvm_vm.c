@@ -21,7 +21,6 @@
 #define QUIT_NS    UINT64_C(2000000000)
 #define END_NS     UINT64_C(3000000000)
 #define COMMAND_NS UINT64_C(20000000000)
-#define TICK_NS    (UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK))
 
 static hv_err fail(qvm_vm *self, hv_err err, const char *what)
 {
@@ -263,48 +262,6 @@ void qvm_vm_close(qvm_vm *self)
 	fd_close(&self->error_fd);
 	qvm_memory_close(&self->ram);
 	qvm_args_clear(&self->args);
-}
-
-static bool stat_add(const char *path, uint64_t *user_ns, uint64_t *system_ns)
-{
-	char line[1024];
-	uint64_t user, system;
-	if (!hv_read_line(path, line, sizeof(line)))
-		return false;
-	const char *after = strrchr(line, ')'); /* the name may hold anything */
-	if (after == NULL ||
-	    sscanf(after + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64, &user, &system) != 2)
-		return false;
-	*user_ns += user * TICK_NS;
-	*system_ns += system * TICK_NS;
-	return true;
-}
-
-void qvm_vm_cpu_ns(const qvm_vm *self, uint64_t *user_ns, uint64_t *system_ns)
-{
-	char path[64];
-	*user_ns = *system_ns = 0;
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)self->pid);
-	if (self->pid == 0 || !stat_add(path, user_ns, system_ns))
-		*user_ns = *system_ns = 0;
-}
-
-hv_err qvm_vm_vcpu_ns(qvm_vm *self, uint64_t *user_ns, uint64_t *system_ns)
-{
-	cJSON *cpus = NULL;
-	*user_ns = *system_ns = 0;
-	hv_err err = qvm_qmp_execute(&self->qmp, "query-cpus-fast", NULL, &cpus, COMMAND_NS);
-	for (const cJSON *cpu = err == HV_OK && cpus != NULL ? cpus->child : NULL; cpu != NULL; cpu = cpu->next) {
-		double thread;
-		char path[80];
-		if (!qvm_json_number(cpu, "thread-id", &thread))
-			err = HV_ERR_INVAL;
-		snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", (int)self->pid, err == HV_OK ? (int)thread : 0);
-		if (err == HV_OK && !stat_add(path, user_ns, system_ns))
-			err = HV_ERR_GONE;
-	}
-	cJSON_Delete(cpus);
-	return err;
 }
 
 void qvm_vm_console_tail(const qvm_vm *self, char *text, size_t text_bytes)

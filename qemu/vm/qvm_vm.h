@@ -70,9 +70,6 @@ void qvm_vm_stop(qvm_vm *self);
 /** Stop it and let go of everything. Idempotent; fine when zeroed and prepared half way. */
 void qvm_vm_close(qvm_vm *self);
 
-/** User and system time of the process so far; of one of its vCPU threads, by QMP. */
-void qvm_vm_cpu_ns(const qvm_vm *self, uint64_t *user_ns, uint64_t *system_ns);
-HV_MUST_CHECK hv_err qvm_vm_vcpu_ns(qvm_vm *self, uint64_t *user_ns, uint64_t *system_ns);
 /** The last lines of the console; text is always ended. */
 void qvm_vm_console_tail(const qvm_vm *self, char *text, size_t text_bytes);
 

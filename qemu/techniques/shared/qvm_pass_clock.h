@@ -2,7 +2,8 @@
  *
  * A pass clock: how long a technique worked that nobody outside of the guest drives, and how long it paused, by what
  * its memory files hold. Memory goes in rounds with pauses of seconds between them; within a round it goes without a
- * pause that comes near. Pure arithmetic over looks at the files. */
+ * pause that comes near. A round begins with the last look before memory went, so it has all of the work in it, and at
+ * most one look's distance that is none. Pure arithmetic over looks at the files. */
 #ifndef QVM_PASS_CLOCK_H
 #define QVM_PASS_CLOCK_H
 
@@ -15,6 +16,7 @@
 typedef struct qvm_pass_clock {
 	uint64_t begin_bytes, least_bytes;
 	uint64_t last_ns;  /**< when memory went last; before that: the begin */
+	uint64_t look_ns;  /**< the last look */
 	uint64_t work_ns;  /**< up to that, in rounds */
 	uint64_t wait_ns;  /**< likewise: before the first round, and between rounds */
 	uint64_t n_rounds; /**< begun */
