@@ -191,12 +191,16 @@ static void world_show(hv_result *result, const char *name, const qvm_figures *f
 	const char *accel = qvm_figures_text(figures, "parameters", "accel");
 	double memory_bytes = qvm_figures_number(figures, "parameters", "memory_bytes");
 	double target_bytes = qvm_figures_number(figures, "parameters", "target_bytes");
+	const char *append = qvm_figures_text(figures, "parameters", "append");
 	const char *time = qvm_figures_text(figures, "environment", "time");
-	hv_result_say(result, "%s: %s to %s, backing %s%s%s, of %s\n", name,
+	const char *commit = qvm_figures_text(figures, "environment", "commit");
+	hv_result_say(result, "%s: %s to %s, backing %s%s%s%s%s, of %s, commit %s\n", name,
 		      hv_format_bytes((uint64_t)memory_bytes, memory, sizeof(memory)),
 		      hv_format_bytes((uint64_t)target_bytes, target, sizeof(target)),
 		      figures->backing != NULL ? figures->backing : "unknown", accel != NULL ? ", " : "",
-		      accel != NULL ? accel : "", time != NULL ? time : "an unknown time");
+		      accel != NULL ? accel : "", append != NULL && append[0] != '\0' ? ", " : "",
+		      append != NULL ? append : "", time != NULL ? time : "an unknown time",
+		      commit != NULL ? commit : "unknown");
 }
 
 static void sizes_check(hv_result *result, const qvm_figures *sim, const qvm_figures *vm)

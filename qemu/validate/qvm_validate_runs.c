@@ -20,6 +20,8 @@
 #include <unistd.h>
 
 #define LOOK_NS UINT64_C(100000000)
+/* The kernel's last word on an option counts, so that of --append. */
+#define GUEST_APPEND "init_on_alloc=0"
 
 static const char *kept_text(const char *format, const char *first, const char *second)
 {
@@ -146,7 +148,8 @@ static int vm_run(qvm_validate_options *options)
 	text_add(&args, "technique", techniques_shared(common->technique));
 	text_add(&args, "backing", common->backing);
 	text_add(&args, "qemu", common->qemu);
-	text_add(&args, "append", common->append);
+	qvm_args_add(&args, "--append=%s%s%s", GUEST_APPEND, common->append != NULL ? " " : "",
+		     common->append != NULL ? common->append : "");
 	text_add(&args, "image", common->image.image);
 	text_add(&args, "kernel", common->image.kernel);
 	text_add(&args, "modules", common->image.modules);
