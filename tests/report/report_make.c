@@ -310,6 +310,29 @@ static void tradeoff_make(cJSON *root)
 		}
 }
 
+/* Of llfree-qemu. */
+static void vm_write_make(cJSON *root)
+{
+	for (int at = 0; at < 12; at++) {
+		const char *phase =
+			name("%s, %s pages", at % 2 == 0 ? "grown" : "installed", at / 2 % 2 == 0 ? "4 KiB" : "2 MiB");
+		one(root, techniques[at / 4], phase, "throughput", "GiB/s", 0.5 + at);
+		one(root, techniques[at / 4], phase, "touch", "us/MiB", 900 - 50 * at);
+	}
+}
+
+/* No technique, but an allocator. */
+static void kernel_bench_make(cJSON *root)
+{
+	for (int at = 0; at < 22; at++) {
+		double value = noisy(100 + 30 * at);
+		cJSON *object = row(root, "none", "none", name("bulk, order %d, threads 1", at / 2), "get", "ns/op",
+				    &value, 1, 0);
+		cJSON_DeleteItemFromObject(object, "technique");
+		cJSON_AddStringToObject(object, "allocator", at % 2 == 0 ? "llfree-kernel" : "alloc_pages");
+	}
+}
+
 static void all_make(const char *folder)
 {
 	cJSON *root = bench_begin();
@@ -322,11 +345,10 @@ static void all_make(const char *folder)
 	static const struct {
 		const char *scenario;
 		void (*make)(cJSON *root);
-	} simple[] = { { "inflate", inflate_make },
-		       { "footprint", footprint_make },
-		       { "multivm", multivm_make },
-		       { "tradeoff", tradeoff_make } };
-	for (int at = 0; at < 4; at++) {
+	} simple[] = { { "inflate", inflate_make }, { "footprint", footprint_make },
+		       { "multivm", multivm_make }, { "tradeoff", tradeoff_make },
+		       { "write", vm_write_make },  { "kernel-bench", kernel_bench_make } };
+	for (int at = 0; at < 6; at++) {
 		root = hvsim_begin(simple[at].scenario);
 		simple[at].make(root);
 		file_write(name("%s/%s.json", folder, simple[at].scenario), root);
