@@ -40,7 +40,7 @@ static void counter_add(bench_gb_state *state, const bench_metric *metric, const
 static void add_passes(bench_gb_state *state, const bench_metric *metric)
 {
 	uint32_t n_shown = metric->count < PASSES_SHOWN ? metric->count : PASSES_SHOWN;
-	char suffix[NAME_BYTES];
+	char suffix[sizeof("pass_4294967295")];
 
 	for (uint32_t i = 0; i < n_shown; i++) {
 		snprintf(suffix, sizeof(suffix), "pass_%03u", i);

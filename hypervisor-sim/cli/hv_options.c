@@ -3,6 +3,7 @@
  * The options that scenarios share; see hv_options.h. */
 #define _GNU_SOURCE
 #include "cli/hv_options.h"
+#include "memory/base_page.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -220,6 +221,11 @@ hv_tuning hv_options_tuning(const hv_options *options, uint64_t default_delay_ms
 const hv_guest_allocator *hv_options_allocator(const hv_options *options, const hv_technique *technique, char *why,
 					       size_t why_bytes)
 {
+	if (technique->grain_bytes != 0 && technique->grain_bytes < hv_base_page_bytes()) {
+		snprintf(why, why_bytes, "it takes %u KiB at a time, and base pages here have %u KiB",
+			 (unsigned)(technique->grain_bytes >> 10), (unsigned)(hv_base_page_bytes() >> 10));
+		return NULL;
+	}
 	const hv_guest_allocator *allocator =
 		hv_guest_allocator_find(options->allocator != NULL ? options->allocator : technique->allocator);
 	if (allocator == NULL || !technique->shared_state || allocator->shared_state)

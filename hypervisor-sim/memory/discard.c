@@ -4,6 +4,7 @@
  * memory stands still, only that the frames given are not the guest's (H1 is the caller's). */
 #define _GNU_SOURCE
 #include "memory/discard.h"
+#include "memory/base_page.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,17 +31,18 @@ static ssize_t process_madvise_self(int pidfd, const struct iovec *ranges, size_
 	return syscall(SYS_process_madvise, pidfd, ranges, n_ranges, advice, 0u);
 }
 
-/* Two frames, both written: after a working call both read as zero. */
+/* Two base pages, both written: after a working call both read as zero. */
 static bool vectored_works(int pidfd)
 {
-	uint8_t *probe = mmap(NULL, 3 * HV_FRAME_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t page_bytes = hv_base_page_bytes();
+	uint8_t *probe = mmap(NULL, 3 * page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (probe == MAP_FAILED)
 		return false;
-	probe[0] = probe[2 * HV_FRAME_BYTES] = 1;
-	struct iovec ranges[2] = { { probe, HV_FRAME_BYTES }, { probe + 2 * HV_FRAME_BYTES, HV_FRAME_BYTES } };
+	probe[0] = probe[2 * page_bytes] = 1;
+	struct iovec ranges[2] = { { probe, page_bytes }, { probe + 2 * page_bytes, page_bytes } };
 	ssize_t done = process_madvise_self(pidfd, ranges, 2, MADV_DONTNEED);
-	bool works = done == 2 * HV_FRAME_BYTES && probe[0] == 0 && probe[2 * HV_FRAME_BYTES] == 0;
-	munmap(probe, 3 * HV_FRAME_BYTES);
+	bool works = done == (ssize_t)(2 * page_bytes) && probe[0] == 0 && probe[2 * page_bytes] == 0;
+	munmap(probe, 3 * page_bytes);
 	return works;
 }
 
@@ -182,7 +184,13 @@ hv_err hv_discard(const hv_discarder *self, const hv_memory *memory, const uint6
 
 hv_err hv_discard_frames(const hv_memory *memory, uint64_t first_frame, uint64_t n_frames, uint64_t *calls)
 {
-	struct iovec iov = { memory->base + first_frame * HV_FRAME_BYTES, n_frames * HV_FRAME_BYTES };
+	/* whole base pages: of the others the kernel has neighbours' frames as well, which it would take with them */
+	uint64_t page_bytes = hv_base_page_bytes(), first_byte = first_frame * HV_FRAME_BYTES;
+	uint64_t end_byte = (first_byte + n_frames * HV_FRAME_BYTES) & ~(page_bytes - 1);
+	first_byte = (first_byte + page_bytes - 1) & ~(page_bytes - 1);
+	if (first_byte >= end_byte)
+		return HV_OK;
+	struct iovec iov = { memory->base + first_byte, end_byte - first_byte };
 	discard_range range = { 0, 1 };
 	bool failed = false;
 	if (memory->backing->discard == HV_DISCARD_DONTNEED)

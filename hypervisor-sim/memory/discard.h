@@ -34,7 +34,8 @@ const char *hv_discard_way_text(hv_discard_way way);
 HV_MUST_CHECK hv_err hv_discard(const hv_discarder *self, const hv_memory *memory, const uint64_t *huge_idx,
 				size_t n_huge, bool *failed, uint64_t *calls);
 
-/** Discard a run of 4 KiB frames by one plain call; a backing huge page gets split.
+/** Discard a run of 4 KiB frames by one plain call; a backing huge page gets split. Where base pages are larger only
+ *  those that lie in the run as a whole: the rest stays.
  *  @param calls  as above  @return HV_OK; HV_ERR_DISCARD (errno) */
 HV_MUST_CHECK hv_err hv_discard_frames(const hv_memory *memory, uint64_t first_frame, uint64_t n_frames,
 				       uint64_t *calls);

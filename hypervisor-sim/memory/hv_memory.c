@@ -3,6 +3,7 @@
  * The registry of backings and populate; see hv_memory.h. */
 #define _GNU_SOURCE
 #include "memory/hv_memory.h"
+#include "memory/base_page.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -41,12 +42,12 @@ void hv_populate_touch(uint8_t *start, size_t bytes)
 hv_err hv_populate(uint8_t *start, size_t bytes)
 {
 	for (;;) {
-		if (madvise(start, bytes, MADV_POPULATE_WRITE) == 0)
-			return HV_OK;
-		if (errno == EINVAL) {
+		if (!hv_populate_known()) {
 			hv_populate_touch(start, bytes);
 			return HV_OK;
 		}
+		if (madvise(start, bytes, MADV_POPULATE_WRITE) == 0)
+			return HV_OK;
 		if (errno != EINTR && errno != EAGAIN)
 			return HV_ERR_SYSTEM;
 	}
@@ -54,10 +55,18 @@ hv_err hv_populate(uint8_t *start, size_t bytes)
 
 bool hv_populate_known(void)
 {
-	void *probe = mmap(NULL, HV_FRAME_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	enum { UNASKED, UNKNOWN, KNOWN };
+	static _Atomic int known; /* the same whoever asks first */
+	int answer = atomic_load_explicit(&known, memory_order_relaxed);
+	if (answer != UNASKED)
+		return answer == KNOWN;
+	size_t page_bytes = hv_base_page_bytes();
+	void *probe = mmap(NULL, page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (probe == MAP_FAILED)
 		return false;
-	bool known = madvise(probe, HV_FRAME_BYTES, MADV_POPULATE_WRITE) == 0;
-	munmap(probe, HV_FRAME_BYTES);
-	return known;
+	/* looked at afterwards: qemu-user takes all advice that it does not know for done */
+	answer = madvise(probe, page_bytes, MADV_POPULATE_WRITE) == 0 && hv_page_present(probe) ? KNOWN : UNKNOWN;
+	munmap(probe, page_bytes);
+	atomic_store_explicit(&known, answer, memory_order_relaxed);
+	return answer == KNOWN;
 }

@@ -54,7 +54,7 @@ static inline uint8_t *hv_memory_huge(const hv_memory *memory, uint64_t huge_idx
 HV_MUST_CHECK hv_err hv_populate(uint8_t *start, size_t bytes);
 /** The fallback of hv_populate(), also beside threads that write the same memory. */
 void hv_populate_touch(uint8_t *start, size_t bytes);
-/** Does this kernel know MADV_POPULATE_WRITE? */
+/** Does MADV_POPULATE_WRITE populate here? Tried once. */
 bool hv_populate_known(void);
 
 #endif

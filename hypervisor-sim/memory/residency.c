@@ -4,6 +4,7 @@
  * often older than kernels. */
 #define _GNU_SOURCE
 #include "memory/residency.h"
+#include "memory/base_page.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -137,14 +138,17 @@ static uint64_t smaps_huge_bytes(const hv_memory *memory, int mapper_pid)
 static hv_err look_mincore(const hv_residency *self, const hv_memory *memory, hv_residency_map *map)
 {
 	unsigned char present[HV_HUGE_FRAMES];
+	unsigned page_frames = (unsigned)(hv_mincore_bytes() / HV_FRAME_BYTES);
 	for (uint64_t huge_idx = 0; huge_idx < memory->huge_count; huge_idx++) {
 		if (mincore(hv_memory_huge(memory, huge_idx), HV_HUGE_BYTES, present) != 0)
 			return HV_ERR_SYSTEM;
 		unsigned n_frames = 0;
-		for (unsigned frame = 0; frame < HV_HUGE_FRAMES; frame++) {
-			n_frames += present[frame] & 1u;
-			if (present[frame] & 1u)
-				bits_add(map, huge_idx * HV_HUGE_FRAMES + frame, huge_idx * HV_HUGE_FRAMES + frame + 1);
+		for (unsigned page = 0; page < HV_HUGE_FRAMES / page_frames; page++) {
+			uint64_t first_frame = huge_idx * HV_HUGE_FRAMES + (uint64_t)page * page_frames;
+			if ((present[page] & 1u) == 0)
+				continue;
+			n_frames += page_frames;
+			bits_add(map, first_frame, first_frame + page_frames);
 		}
 		if (map->resident_frames != NULL)
 			map->resident_frames[huge_idx] = (uint16_t)n_frames;
@@ -184,18 +188,17 @@ bool hv_residency_scan_known(void)
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
-	uint8_t page[HV_FRAME_BYTES];
-	page[0] = 1;
-	uint64_t start = (uint64_t)(uintptr_t)page & ~(uint64_t)(HV_FRAME_BYTES - 1);
+	uint8_t here = 1;
+	uint64_t page_bytes = hv_base_page_bytes(), start = (uint64_t)(uintptr_t)&here & ~(page_bytes - 1);
 	scan_region region;
 	scan_arg arg = { .arg_bytes = sizeof(arg),
 			 .start = start,
-			 .end = start + HV_FRAME_BYTES,
+			 .end = start + page_bytes,
 			 .regions = (uint64_t)(uintptr_t)&region,
 			 .n_regions = 1,
 			 .category_anyof_mask = SCAN_PRESENT,
 			 .return_mask = SCAN_PRESENT };
-	bool known = page[0] == 1 && ioctl(fd, SCAN_IOCTL, &arg) >= 0;
+	bool known = ioctl(fd, SCAN_IOCTL, &arg) >= 0;
 	close(fd);
 	return known;
 }

@@ -3,6 +3,7 @@
  * hvsim list: techniques, backings, policies and guest allocators that are known, and what this machine lacks. */
 #include "device/hv_dma.h"
 #include "cli/policy_options.h"
+#include "memory/base_page.h"
 #include "memory/discard.h"
 #include "memory/residency.h"
 #include "scenario/hv_scenario.h"
@@ -54,6 +55,7 @@ static void show_machine(void)
 	bool vectored = discarder.way == HV_DISCARD_VECTORED;
 	hv_discarder_close(&discarder);
 	printf("this machine\n");
+	printf("  base pages     %u KiB\n", (unsigned)(hv_base_page_bytes() >> 10));
 	printf("  discard        %s\n",
 	       vectored ? "vectored process_madvise"
 			: "no process_madvise on oneself (kernel 6.13): madvise over neighbours");
