@@ -24,10 +24,10 @@ typedef struct llfree_file_config {
 	const char *path;        /**< of the file; NULL: fd */
 	int fd;                  /**< without a path: a file open for reading and writing; the caller keeps it */
 	uint64_t memory_bytes;   /**< create: rounded up to 2 MiB */
-	llfree_config allocator; /**< create: frames is filled in; cpus 0 = CPUs of this machine */
+	llfree_config allocator; /**< create: frames is filled in; cpus 0 = CPUs of this machine; durable: see below */
 	bool small_frames;       /**< ask the kernel for 4 KiB frames; default asks for huge ones */
 	bool distrust;           /**< open: treat a killed user like a power failure */
-	bool accept_lost_stores; /**< open: also what may contradict itself after a power failure (LLFREE_ERR_LOST) */
+	bool accept_lost_stores; /**< open: also what is not durable and may contradict itself after a power failure */
 } llfree_file_config;
 
 /** An open arena in a file. Read only. */
@@ -39,6 +39,13 @@ typedef struct llfree_file {
 	bool dax;                /**< mapped with MAP_SYNC: a store that left the caches is durable */
 } llfree_file;
 
+/** Flush by msync(), rounded to pages: for a mapping of any file, through the page cache. context: NULL, or a
+ *  llfree_u32_cell to which failures are added. (A llfree_flush_fn, see llfree_set_flush().) */
+LLFREE_API void llfree_flush_msync(void *context, const void *address, size_t n_bytes);
+/** Flush of cache lines, for persistent memory mapped with MAP_SYNC: clwb, clflushopt or clflush with sfence on x86, dc
+ * cvac with dsb on aarch64, what this CPU has; its context is not used. @return NULL: none on this architecture */
+LLFREE_API llfree_flush_fn llfree_flush_cache(void);
+
 /** Create a file and an arena in it, all frames free. A file that exists already (by descriptor: that is not empty) is
  *  never overwritten. Nothing is opened that was not created to its end: after a failure in between, remove the file.
  *  @return LLFREE_OK; LLFREE_ERR_INVAL; LLFREE_ERR_BUSY; LLFREE_ERR_SYSTEM (errno set, file->arena.failed_call names
@@ -46,7 +53,9 @@ typedef struct llfree_file {
 LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_file_create(llfree_file *file, const llfree_file_config *config);
 
 /** Open the arena of a file. When it was not closed, it is recovered as by llfree_recover(): after a kill claims go
- *  back, after a power failure their frames count as taken. file->found says which it was.
+ *  back, after a power failure their frames count as taken. file->found says which it was. An arena that was made with
+ *  allocator.durable survives both, flushed by llfree_flush_cache() on DAX and by llfree_flush_msync() elsewhere;
+ * another one is refused after a power failure (LLFREE_ERR_LOST).
  *  @return LLFREE_OK; LLFREE_ERR_BUSY another process has it open; LLFREE_ERR_MAGIC, _VERSION, _GEOMETRY, _CORRUPT;
  *  LLFREE_ERR_TRUNCATED; LLFREE_ERR_LOST; LLFREE_ERR_INVAL; LLFREE_ERR_SYSTEM as create. On error the file is as it
  *  was. */

@@ -21,6 +21,11 @@ LLFREE_BEGIN_DECLS
  *  @return true when installed; false (timeout, host gone): the get rolls back and fails with LLFREE_ERR_INSTALL. */
 typedef bool (*llfree_install_fn)(void *context, uint64_t huge_idx);
 
+/** Make the stores to [address, address + n_bytes) durable before returning, on the caller's thread; also stores that
+ * others made there before. Orders stores on both sides of it. Ready ones: llfree_flush_msync(), llfree_flush_cache().
+ */
+typedef void (*llfree_flush_fn)(void *context, const void *address, size_t n_bytes);
+
 /** rule[request class][tree class] = LLFREE_NEVER, _MATCH, _STEAL or _DEMOTE; the diagonal must be LLFREE_MATCH. */
 typedef struct llfree_policy {
 	uint32_t classes;                                     /**< 1..8 */
@@ -34,6 +39,7 @@ typedef struct llfree_config {
 	uint32_t reserve_min_frames; /**< 0 = default. Larger: faster random frees and gets, less defragmentation */
 	bool exact;                  /**< no claim words: every double free is seen, no frame is held back */
 	const llfree_policy *policy; /**< NULL = llfree_default_policy() */
+	bool durable;                /**< for persistent media: each get and put is flushed; see llfree_set_flush() */
 } llfree_config;
 
 /** One process's view of a region. Fields are private; copy the struct freely, it holds no state of its own. */
@@ -54,6 +60,11 @@ typedef struct llfree {
 	uint8_t rule[LLFREE_MAX_CLASSES][LLFREE_MAX_CLASSES]; /**< a copy of the header's */
 	llfree_install_fn install;                            /**< of this view; may be NULL */
 	void *install_context;                                /**< handed to it */
+	llfree_row_cell *durable_rows;                        /**< NULL unless the region is durable */
+	llfree_child_cell *durable_children;                  /**< likewise */
+	llfree_tree_cell *durable_trees;                      /**< likewise */
+	llfree_flush_fn flush;                                /**< of this view; may be NULL */
+	void *flush_context;                                  /**< handed to it */
 } llfree_t;
 
 /** Who asks. cpu selects the slot: any number (it wraps), best the CPU that the thread runs on. */
@@ -93,7 +104,8 @@ LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_attach(llfree_t *self, void *regi
 
 /** Attach, and rebuild all that can be derived, after the users of the region died at any moment: a huge mark wins
  *  over rows, rows win over counts, reservations and claims go back, offline and evicted marks stay. A run that was
- *  being taken or given back by a killed thread may stay taken, in whole or in part.
+ *  being taken or given back by a killed thread may stay taken, in whole or in part; in a durable region in whole or
+ * not at all: there the durable words win over everything else.
  *  @param keep_claims  true when the region lost stores (persistent media after power loss): claims can't be trusted,
  *                      their frames count as taken.   Threads: alone on this region.  Errors: as attach. */
 LLFREE_API LLFREE_MUST_CHECK llfree_err llfree_recover(llfree_t *self, void *region, size_t region_bytes,
@@ -107,6 +119,15 @@ LLFREE_API bool llfree_was_clean(const llfree_t *self);
 
 /** Give this view its install function. Without one, evicted huge frames can't be handed out (LLFREE_ERR_INSTALL). */
 LLFREE_API void llfree_set_install(llfree_t *self, llfree_install_fn install, void *context);
+
+/** Give this view of a durable region its flush function, which is called at once for the whole region. From then on
+ *  the region survives a power failure, whatever stores are lost or reordered: llfree_recover() with keep_claims finds
+ *  every frame taken whose get had returned and free whose put had returned, and the run of each operation that was
+ *  under way, of any order, wholly taken or wholly free. In fast mode, frames in claims and handles count as taken.
+ *  One flush of one word for each get and put; in fast mode for each claim of up to 32 frames. Every view that
+ *  allocates needs one. NULL: no power failure is survived; a kill is. No effect on other regions. Threads: none
+ *  other on this view. */
+LLFREE_API void llfree_set_flush(llfree_t *self, llfree_flush_fn flush, void *context);
 
 /* --- frames ---------------------------------------------------------------------------------------------------- */
 
@@ -228,6 +249,7 @@ typedef struct llfree_audit_report {
 	uint64_t first_bad;    /**< index of the first child (or tree, slot) found wrong; UINT64_MAX = none */
 	uint64_t free_frames;  /**< found on the way, as in llfree_stats_exact() */
 	uint64_t cached_frames; /**< of these, in claim words */
+	uint64_t durable_wrong; /**< rows whose durable words say otherwise */
 } llfree_audit_report;
 
 /** Check everything against everything. At rest only: beside running operations it reports what is in flight.

@@ -72,7 +72,10 @@ typedef struct llfree_slot {
 	uint32_t unused_[11];        /**< fills the cache line */
 } llfree_slot;
 
-enum { LLFREE_FLAG_EXACT = 1u << 0 }; /**< no claim words */
+enum {
+	LLFREE_FLAG_EXACT = 1u << 0,  /**< no claim words */
+	LLFREE_FLAG_DURABLE = 1u << 1 /**< rows, children and trees once more, as media have to show them */
+};
 
 /** Region header, at offset 0. Constant after init but for the cells. */
 typedef struct llfree_header {
@@ -97,7 +100,8 @@ typedef struct llfree_header {
 	llfree_u32_cell clean;       /**<  96 1 after llfree_close(), 0 while in use */
 	uint32_t unused0_;           /**< 100 */
 	uint8_t rule[LLFREE_MAX_CLASSES][LLFREE_MAX_CLASSES]; /**< 104 the policy table */
-	uint8_t unused1_[24];                                 /**< 168 */
+	uint64_t durable_offset;     /**< 168 of the durable rows, children and trees; 0: none */
+	uint8_t unused1_[16];        /**< 176 */
 	llfree_u32_cell drain_epoch; /**< 192 bumped by every drain of all and every offline: handle owners poll it */
 	uint8_t unused2_[60];        /**< 196 */
 } llfree_header;
@@ -109,6 +113,7 @@ typedef struct llfree_header {
 #endif
 LLFREE_STATIC_ASSERT(sizeof(llfree_header) == 256, "header layout");
 LLFREE_STATIC_ASSERT(offsetof(llfree_header, rule) == 104, "header layout");
+LLFREE_STATIC_ASSERT(offsetof(llfree_header, durable_offset) == 168, "header layout");
 LLFREE_STATIC_ASSERT(offsetof(llfree_header, drain_epoch) == 192, "header layout");
 LLFREE_STATIC_ASSERT(sizeof(llfree_slot) == LLFREE_CACHE_LINE, "a slot is one cache line");
 LLFREE_STATIC_ASSERT((int)LLFREE_TREE_FRAMES <= (int)LLFREE_TREE_FREE_MASK, "tree counter too narrow");

@@ -128,6 +128,15 @@ static llfree_err write_all_out(llfree_file *file)
 	return fsync(file->arena.memory_fd) == 0 ? LLFREE_OK : file_failed(file, "fsync");
 }
 
+/* From here on what get and put do survives a power failure; everything before is written out now. */
+static void flush_begin(llfree_file *file)
+{
+	llfree_flush_fn cache = file->dax ? llfree_flush_cache() : NULL;
+
+	llfree_set_flush(&file->arena.allocator, cache ? cache : llfree_flush_msync,
+			 &superblock_of(file)->flush_errors);
+}
+
 /* From here on, until a close has ended, the next one to open it recovers it. The boot is not written when it is the
  * same: a kill in the middle must not make it another one. */
 static llfree_err mark_in_use(llfree_file *file)
@@ -203,6 +212,7 @@ static llfree_err file_fill(llfree_file *file, const llfree_file_config *config,
 				  false);
 	if (err)
 		return err;
+	flush_begin(file);
 	*superblock_of(file) = *block;
 	superblock_of(file)->magic = 0;
 	err = mark_in_use(file);
@@ -308,7 +318,7 @@ llfree_err llfree_file_open(llfree_file *file, const llfree_file_config *config)
 		err = superblock_read(file, &block);
 	llfree_file_found found = err ? LLFREE_FILE_NEW : how_left(&block, config->distrust);
 
-	if (found == LLFREE_FILE_LOST && !config->accept_lost_stores)
+	if (found == LLFREE_FILE_LOST && !(block.flags & LLFREE_FLAG_DURABLE) && !config->accept_lost_stores)
 		err = LLFREE_ERR_LOST;
 	if (!err)
 		err = file_map(file, &block, config->small_frames);
@@ -317,8 +327,10 @@ llfree_err llfree_file_open(llfree_file *file, const llfree_file_config *config)
 	if (!err) /* after a clean close this finds what it leaves */
 		err = llfree_recover(&file->arena.allocator, file->arena.region, file->arena.region_bytes,
 				     found == LLFREE_FILE_LOST);
-	if (!err)
+	if (!err) {
+		flush_begin(file);
 		err = write_all_out(file);
+	}
 	if (!err)
 		err = mark_in_use(file);
 	if (err)
@@ -340,6 +352,10 @@ llfree_err llfree_file_close(llfree_file *file)
 	llfree_close(&file->arena.allocator);
 	llfree_err err = write_all_out(file);
 
+	if (!err && llf_u32_load_relaxed(&superblock_of(file)->flush_errors)) {
+		errno = EIO;
+		err = file_failed(file, "msync (an earlier flush)");
+	}
 	if (!err) {
 		llf_u32_store_relaxed(&superblock_of(file)->state, LLF_FILE_CLEAN);
 		err = superblock_write_out(file);

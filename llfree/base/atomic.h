@@ -49,6 +49,11 @@ void llf_count_event(int event);
 						       __ATOMIC_ACQUIRE);                                        \
 		llf_count_cas(cell, won);                                                                        \
 		return won;                                                                                      \
+	}                                                                                                        \
+	static inline void llf_##name##_xor_acqrel(cell_t *cell, word_t bits)                                    \
+	{                                                                                                        \
+		llf_sched_point(cell, LLF_SCHED_RMW);                                                            \
+		(void)__atomic_fetch_xor(&cell->word_, bits, __ATOMIC_ACQ_REL);                                  \
 	}
 
 LLF_ATOMIC_OPS(row, llfree_row_cell, uint64_t)

@@ -11,6 +11,7 @@
 #define LLF_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define LLF_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define LLF_NOINLINE    __attribute__((__noinline__)) /* keeps the register saves of a long way out of the short one */
+#define LLF_INLINE      inline __attribute__((__always_inline__))
 /* Cheap checks of what this library itself established; never on a word that a guest can write. */
 #ifdef LLF_DEBUG
 #define LLF_ASSERT(x) ((x) ? (void)0 : __builtin_trap())

@@ -11,6 +11,11 @@ static void bad(llfree_audit_report *report, uint64_t *counter, uint64_t idx)
 		report->first_bad = idx;
 }
 
+static uint64_t valid_bits(uint64_t inside)
+{
+	return inside == LLFREE_ROW_FRAMES ? UINT64_MAX : (UINT64_C(1) << inside) - 1;
+}
+
 static unsigned audit_child(const llfree_t *self, uint64_t child_idx, llfree_audit_report *report)
 {
 	uint16_t word = llf_child_load_relaxed(&self->children[child_idx]);
@@ -19,7 +24,9 @@ static unsigned audit_child(const llfree_t *self, uint64_t child_idx, llfree_aud
 		uint64_t row = child_idx * LLFREE_HUGE_ROWS + i, first = llf_row_frame(row);
 		uint64_t free_bits = ~llf_row_load_relaxed(&self->rows[row]);
 		uint64_t inside = first >= self->frames ? 0 : llf_min(self->frames - first, LLFREE_ROW_FRAMES);
-		uint64_t valid = inside == LLFREE_ROW_FRAMES ? UINT64_MAX : (UINT64_C(1) << inside) - 1;
+		uint64_t valid = valid_bits(inside);
+		if (llf_durable(self) && (llf_durable_row(self, row) ^ ~free_bits) & valid)
+			bad(report, &report->durable_wrong, child_idx);
 		open += llf_popcount(free_bits & valid);
 		tail += llf_popcount(free_bits & ~valid);
 	}

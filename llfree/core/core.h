@@ -11,6 +11,7 @@
 #include <llfree/llfree.h>
 
 enum { LLF_TREE_ROWS = LLFREE_TREE_HUGE * LLFREE_HUGE_ROWS, LLF_NO_CLASS = LLFREE_MAX_CLASSES };
+enum { LLF_ROW_ORDER = 6 }; /* 2^6 frames are one row */
 
 /* Where a host may stand in a loop over a word that a guest can change, the loop gives up after so many lost races in a
  * row. Honest CPUs don't get there: each loss is another's success, and a success leaves the word. */
@@ -115,6 +116,27 @@ typedef struct llf_claimant {
 llfree_err llf_tree_take(const llfree_t *self, uint64_t tree_idx, unsigned k_frames, llf_claimant who);
 /* The class that the tree has after who has taken of it; LLF_NO_CLASS: the table forbids it. */
 unsigned llf_tree_class_for(const llfree_t *self, uint64_t tree_idx, uint32_t word, llf_claimant who);
+
+/* --- durable: what media show after a power failure; only in durable regions ---------------------------------------
+ */
+
+static inline bool llf_durable(const llfree_t *self)
+{
+	return LLF_UNLIKELY(self->durable_rows != NULL);
+}
+/* Free -> taken, by who has taken these frames of a row in the volatile half. Also the undo of a give. */
+void llf_durable_take(const llfree_t *self, uint64_t row, uint64_t mask);
+/* Taken -> free, before they are given back in the volatile half. @return false: they are not all taken (A7) */
+bool llf_durable_give(const llfree_t *self, uint64_t row, uint64_t mask);
+/* The same for a run of an order above 6 that begins at a row. */
+void llf_durable_take_run(const llfree_t *self, uint64_t row, unsigned order);
+bool llf_durable_give_run(const llfree_t *self, uint64_t row, unsigned order);
+/* The frames of a row that are taken. */
+uint64_t llf_durable_row(const llfree_t *self, uint64_t row);
+/* Flush the word of a child (E), of a tree (offline), the whole region. */
+void llf_durable_mark(const llfree_t *self, uint64_t child_idx);
+void llf_durable_tree(const llfree_t *self, uint64_t tree_idx);
+void llf_durable_all(const llfree_t *self);
 
 /* --- lower: find and take frames inside one tree ------------------------------------------------------------------
  * A run is found by looking (no store), then counted out of the upper level by the caller, then committed. */

@@ -5,8 +5,6 @@
  * Finding only looks; what it saw may be gone when it is taken. */
 #include "core/core.h"
 
-enum { LLF_WHOLE_ROW_ORDER = 6 }; /* 2^6 frames are one row */
-
 static llfree_child_cell *child_of_row(const llfree_t *self, uint64_t row)
 {
 	return &self->children[row / LLFREE_HUGE_ROWS];
@@ -17,7 +15,7 @@ static llfree_child_cell *child_of_row(const llfree_t *self, uint64_t row)
 /* An aligned run of orders 0..8 in one child. */
 static bool find_run_in_child(const llfree_t *self, uint64_t from_row, uint64_t end_row, unsigned order, llf_run *run)
 {
-	if (order <= LLF_WHOLE_ROW_ORDER) {
+	if (order <= LLF_ROW_ORDER) {
 		for (uint64_t row = from_row; row < end_row; row++) {
 			uint64_t mask = llf_free_run(llf_row_load_relaxed(&self->rows[row]), order);
 			if (mask) {
@@ -27,7 +25,7 @@ static bool find_run_in_child(const llfree_t *self, uint64_t from_row, uint64_t 
 		}
 		return false;
 	}
-	uint64_t n_rows = UINT64_C(1) << (order - LLF_WHOLE_ROW_ORDER);
+	uint64_t n_rows = UINT64_C(1) << (order - LLF_ROW_ORDER);
 	for (uint64_t row = llf_align_up(from_row, n_rows); row + n_rows <= end_row; row += n_rows) {
 		uint64_t taken = 0;
 		for (uint64_t i = 0; i < n_rows; i++)
@@ -131,14 +129,14 @@ bool llf_lower_find_loose(const llfree_t *self, uint64_t from_row, uint64_t end_
 llf_run llf_run_at(uint64_t frame, unsigned order)
 {
 	llf_run run = { .row = llf_row_of(frame), .k_frames = 1u << order };
-	if (order <= LLF_WHOLE_ROW_ORDER)
+	if (order <= LLF_ROW_ORDER)
 		run.mask = llf_run_mask(order) << (frame % LLFREE_ROW_FRAMES);
 	return run;
 }
 
 /* --- take ------------------------------------------------------------------------------------------------------- */
 
-void llf_lower_take_loose(const llfree_t *self, llf_run *run)
+static LLF_INLINE void take_loose(const llfree_t *self, llf_run *run)
 {
 	llfree_child_cell *child = child_of_row(self, run->row);
 	uint16_t word = llf_child_load_relaxed(child);
@@ -159,6 +157,22 @@ void llf_lower_take_loose(const llfree_t *self, llf_run *run)
 		(void)llf_child_give(child, k - run->k_frames, LLFREE_HUGE_FRAMES);
 }
 
+LLF_NOINLINE static void take_loose_durable(const llfree_t *self, llf_run *run)
+{
+	take_loose(self, run);
+	if (run->mask)
+		llf_durable_take(self, run->row, run->mask);
+}
+
+/* Of the shorter ways there are two, so that regions that are not durable pay for one comparison and no registers. */
+void llf_lower_take_loose(const llfree_t *self, llf_run *run)
+{
+	if (llf_durable(self))
+		take_loose_durable(self, run);
+	else
+		take_loose(self, run);
+}
+
 /* STATE rows 0..n-1 of an order 7 or 8 run: taken one by one
  * UNDO  the rows taken so far, and only those, when a later one has a foreign owner */
 static bool take_rows(const llfree_t *self, uint64_t row, uint64_t n_rows)
@@ -175,8 +189,9 @@ static bool take_rows(const llfree_t *self, uint64_t row, uint64_t n_rows)
 
 void llf_rows_fill(const llfree_t *self, uint64_t child_idx)
 {
+	llfree_row_cell *rows = &self->rows[child_idx * LLFREE_HUGE_ROWS];
 	for (uint64_t i = 0; i < LLFREE_HUGE_ROWS; i++)
-		llf_row_store_relaxed(&self->rows[child_idx * LLFREE_HUGE_ROWS + i], UINT64_MAX);
+		llf_row_store_relaxed(&rows[i], UINT64_MAX);
 }
 
 /* STATE children of an order 9+ run: whole -> huge, one by one; then the rows are filled
@@ -196,11 +211,13 @@ static bool take_children(const llfree_t *self, llf_run *run, unsigned order)
 	}
 	for (uint64_t i = 0; i < group; i++)
 		llf_rows_fill(self, first + i);
+	if (llf_durable(self))
+		llf_durable_take_run(self, run->row, order);
 	run->evicted = evicted;
 	return true;
 }
 
-bool llf_lower_take_row(const llfree_t *self, llf_run *run)
+static LLF_INLINE bool take_row(const llfree_t *self, llf_run *run)
 {
 	llfree_child_cell *child = child_of_row(self, run->row);
 	uint16_t seen;
@@ -213,6 +230,19 @@ bool llf_lower_take_row(const llfree_t *self, llf_run *run)
 	return false;
 }
 
+LLF_NOINLINE static bool take_row_durable(const llfree_t *self, llf_run *run)
+{
+	if (!take_row(self, run))
+		return false;
+	llf_durable_take(self, run->row, run->mask);
+	return true;
+}
+
+bool llf_lower_take_row(const llfree_t *self, llf_run *run)
+{
+	return llf_durable(self) ? take_row_durable(self, run) : take_row(self, run);
+}
+
 static bool take_row_group(const llfree_t *self, llf_run *run, unsigned order)
 {
 	llfree_child_cell *child = child_of_row(self, run->row);
@@ -220,13 +250,16 @@ static bool take_row_group(const llfree_t *self, llf_run *run, unsigned order)
 	if (!llf_child_take(child, run->k_frames, &seen))
 		return false;
 	run->evicted = child_evicted(seen);
-	if (take_rows(self, run->row, UINT64_C(1) << (order - LLF_WHOLE_ROW_ORDER)))
+	if (take_rows(self, run->row, UINT64_C(1) << (order - LLF_ROW_ORDER))) {
+		if (llf_durable(self))
+			llf_durable_take_run(self, run->row, order);
 		return true;
+	}
 	(void)llf_child_give(child, run->k_frames, LLFREE_HUGE_FRAMES);
 	return false;
 }
 
-bool llf_lower_take_huge(const llfree_t *self, llf_run *run)
+static LLF_INLINE bool take_huge(const llfree_t *self, llf_run *run)
 {
 	uint16_t seen;
 	if (!llf_child_take_huge(child_of_row(self, run->row), &seen))
@@ -236,9 +269,22 @@ bool llf_lower_take_huge(const llfree_t *self, llf_run *run)
 	return true;
 }
 
+LLF_NOINLINE static bool take_huge_durable(const llfree_t *self, llf_run *run)
+{
+	if (!take_huge(self, run))
+		return false;
+	llf_durable_take_run(self, run->row, LLFREE_HUGE_ORDER);
+	return true;
+}
+
+bool llf_lower_take_huge(const llfree_t *self, llf_run *run)
+{
+	return llf_durable(self) ? take_huge_durable(self, run) : take_huge(self, run);
+}
+
 bool llf_lower_take(const llfree_t *self, llf_run *run, unsigned order)
 {
-	if (order <= LLF_WHOLE_ROW_ORDER)
+	if (order <= LLF_ROW_ORDER)
 		return llf_lower_take_row(self, run);
 	if (order < LLFREE_HUGE_ORDER)
 		return take_row_group(self, run, order);
@@ -259,14 +305,32 @@ static bool open_for_part(llfree_child_cell *child, bool rollback)
 	return true;
 }
 
-llfree_err llf_lower_give_loose(const llfree_t *self, uint64_t row, uint64_t mask, unsigned k_frames, bool rollback)
+static LLF_INLINE llfree_err give_loose(const llfree_t *self, uint64_t row, uint64_t mask, unsigned k_frames,
+					bool rollback, bool durable)
 {
 	llfree_child_cell *child = child_of_row(self, row);
 	if ((llf_row_load_relaxed(&self->rows[row]) & mask) != mask || !open_for_part(child, rollback) ||
-	    !llf_row_give(&self->rows[row], mask))
+	    (durable && !llf_durable_give(self, row, mask)))
 		return LLFREE_ERR_STATE;
+	if (!llf_row_give(&self->rows[row], mask)) {
+		if (durable)
+			llf_durable_take(self, row, mask);
+		return LLFREE_ERR_STATE;
+	}
 	uint64_t capacity = llf_child_capacity(self, row / LLFREE_HUGE_ROWS);
 	return llf_child_give(child, k_frames, (unsigned)capacity) ? LLFREE_OK : LLFREE_ERR_CORRUPT;
+}
+
+LLF_NOINLINE static llfree_err give_loose_durable(const llfree_t *self, uint64_t row, uint64_t mask, unsigned k_frames,
+						  bool rollback)
+{
+	return give_loose(self, row, mask, k_frames, rollback, true);
+}
+
+llfree_err llf_lower_give_loose(const llfree_t *self, uint64_t row, uint64_t mask, unsigned k_frames, bool rollback)
+{
+	return llf_durable(self) ? give_loose_durable(self, row, mask, k_frames, rollback)
+				 : give_loose(self, row, mask, k_frames, rollback, false);
 }
 
 /* Undo of rows given back before a later row of the run turned out not to be taken: two callers put one run at the same
@@ -281,17 +345,20 @@ static void retake_rows(const llfree_t *self, uint64_t row, uint64_t n_rows)
 	}
 }
 
-static llfree_err give_rows(const llfree_t *self, uint64_t row, uint64_t n_rows, bool rollback)
+static llfree_err give_rows(const llfree_t *self, uint64_t row, unsigned order, bool rollback)
 {
+	uint64_t n_rows = UINT64_C(1) << (order - LLF_ROW_ORDER);
 	llfree_child_cell *child = child_of_row(self, row);
 	for (uint64_t i = 0; i < n_rows; i++) {
 		if (llf_row_load_relaxed(&self->rows[row + i]) != UINT64_MAX)
 			return LLFREE_ERR_STATE;
 	}
-	if (!open_for_part(child, rollback))
+	if (!open_for_part(child, rollback) || (llf_durable(self) && !llf_durable_give_run(self, row, order)))
 		return LLFREE_ERR_STATE;
 	for (uint64_t i = 0; i < n_rows; i++) {
 		if (!llf_row_give(&self->rows[row + i], UINT64_MAX)) {
+			if (llf_durable(self))
+				llf_durable_take_run(self, row, order);
 			retake_rows(self, row, i);
 			return LLFREE_ERR_STATE;
 		}
@@ -302,8 +369,9 @@ static llfree_err give_rows(const llfree_t *self, uint64_t row, uint64_t n_rows,
 
 /* STATE children of an order 9+ run: huge -> free(0), one by one; then rows cleared, then free(512)
  * LP    the CAS on the first child: a second put of the run fails there */
-static llfree_err give_children(const llfree_t *self, uint64_t first, uint64_t group, bool rollback)
+static llfree_err give_children(const llfree_t *self, uint64_t first, unsigned order, bool rollback)
 {
+	uint64_t group = UINT64_C(1) << (order - LLFREE_HUGE_ORDER);
 	uint32_t evicted = 0; /* bit i: child i had E, only in a rollback */
 	for (uint64_t i = 0; i < group; i++) {
 		uint16_t word = llf_child_load_relaxed(&self->children[first + i]);
@@ -311,6 +379,8 @@ static llfree_err give_children(const llfree_t *self, uint64_t first, uint64_t g
 			return LLFREE_ERR_STATE;
 		evicted |= (uint32_t)child_evicted(word) << i;
 	}
+	if (llf_durable(self) && !llf_durable_give_run(self, first * LLFREE_HUGE_ROWS, order))
+		return LLFREE_ERR_STATE;
 	for (uint64_t i = 0; i < group; i++) {
 		if (llf_child_open_huge(&self->children[first + i], evicted >> i & 1))
 			continue;
@@ -319,6 +389,8 @@ static llfree_err give_children(const llfree_t *self, uint64_t first, uint64_t g
 			continue;
 		while (i--)
 			(void)llf_child_close_huge(&self->children[first + i], evicted >> i & 1);
+		if (llf_durable(self))
+			llf_durable_take_run(self, first * LLFREE_HUGE_ROWS, order);
 		return LLFREE_ERR_STATE;
 	}
 	for (uint64_t i = 0; i < group; i++) {
@@ -333,9 +405,9 @@ static llfree_err give_children(const llfree_t *self, uint64_t first, uint64_t g
 llfree_err llf_lower_give(const llfree_t *self, uint64_t frame, unsigned order, bool rollback)
 {
 	if (order >= LLFREE_HUGE_ORDER)
-		return give_children(self, llf_child_of(frame), UINT64_C(1) << (order - LLFREE_HUGE_ORDER), rollback);
-	if (order > LLF_WHOLE_ROW_ORDER)
-		return give_rows(self, llf_row_of(frame), UINT64_C(1) << (order - LLF_WHOLE_ROW_ORDER), rollback);
+		return give_children(self, llf_child_of(frame), order, rollback);
+	if (order > LLF_ROW_ORDER)
+		return give_rows(self, llf_row_of(frame), order, rollback);
 	uint64_t mask = llf_run_mask(order) << (frame % LLFREE_ROW_FRAMES);
 	return llf_lower_give_loose(self, llf_row_of(frame), mask, 1u << order, rollback);
 }

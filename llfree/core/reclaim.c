@@ -18,6 +18,8 @@ llfree_err llfree_reclaim_soft(const llfree_t *self, uint64_t huge_idx)
 	if (tree_reserved(llf_tree_load_relaxed(&self->trees[huge_idx / LLFREE_TREE_HUGE])))
 		return LLFREE_ERR_STATE;
 	bool done = child_set(&self->children[huge_idx], LLFREE_HUGE_FRAMES, LLFREE_HUGE_FRAMES | LLFREE_CHILD_EVICTED);
+	if (done)
+		llf_durable_mark(self, huge_idx);
 	return done ? LLFREE_OK : LLFREE_ERR_STATE;
 }
 
@@ -76,6 +78,9 @@ llfree_err llfree_reclaim_hard(const llfree_t *self, uint64_t huge_idx, bool *wa
 		return LLFREE_ERR_STATE;
 	}
 	llf_rows_fill(self, huge_idx);
+	llf_durable_mark(self, huge_idx);
+	if (llf_durable(self))
+		llf_durable_take_run(self, huge_idx * LLFREE_HUGE_ROWS, LLFREE_HUGE_ORDER);
 	*was_evicted = child_evicted(seen);
 	return LLFREE_OK;
 }
@@ -86,6 +91,8 @@ llfree_err llfree_return(const llfree_t *self, uint64_t huge_idx)
 		return LLFREE_ERR_INVAL;
 	if (!llf_child_open_huge(&self->children[huge_idx], true))
 		return LLFREE_ERR_STATE;
+	if (llf_durable(self))
+		(void)llf_durable_give_run(self, huge_idx * LLFREE_HUGE_ROWS, LLFREE_HUGE_ORDER);
 	for (uint64_t i = 0; i < LLFREE_HUGE_ROWS; i++)
 		llf_row_store_relaxed(&self->rows[huge_idx * LLFREE_HUGE_ROWS + i], 0);
 	if (!child_set(&self->children[huge_idx], LLFREE_CHILD_EVICTED, LLFREE_CHILD_EVICTED | LLFREE_HUGE_FRAMES))
@@ -105,8 +112,10 @@ llfree_err llfree_install(const llfree_t *self, uint64_t huge_idx)
 			return LLFREE_ERR_STATE;
 		/* The guest may go on taking frames of it beside this; each try lost is a frame taken or rolled back.
 		 */
-		if (llf_child_cas_acqrel(child, &word, (uint16_t)(word & ~LLFREE_CHILD_EVICTED)))
+		if (llf_child_cas_acqrel(child, &word, (uint16_t)(word & ~LLFREE_CHILD_EVICTED))) {
+			llf_durable_mark(self, huge_idx);
 			return LLFREE_OK;
+		}
 	}
 	return LLFREE_ERR_CORRUPT;
 }

@@ -28,6 +28,9 @@ static void layout(llfree_header *h)
 	h->children_offset = h->trees_offset + (n_trees * sizeof(llfree_tree_cell) + line - 1) / line * line;
 	h->rows_offset = h->children_offset + (n_children * sizeof(llfree_child_cell) + line - 1) / line * line;
 	h->region_bytes = h->rows_offset + n_children * LLFREE_HUGE_ROWS * sizeof(llfree_row_cell);
+	h->durable_offset = h->flags & LLFREE_FLAG_DURABLE ? h->region_bytes : 0;
+	if (h->durable_offset) /* the same three again */
+		h->region_bytes += h->region_bytes - h->trees_offset;
 }
 
 static bool valid_numbers(const llfree_header *h)
@@ -57,7 +60,8 @@ static bool make_header(llfree_header *h, const llfree_config *config)
 			      .frame_shift = LLFREE_FRAME_SHIFT,
 			      .huge_order = LLFREE_HUGE_ORDER,
 			      .tree_huge = LLFREE_TREE_HUGE,
-			      .flags = config->exact ? LLFREE_FLAG_EXACT : 0,
+			      .flags = (config->exact ? LLFREE_FLAG_EXACT : 0u) |
+				       (config->durable ? LLFREE_FLAG_DURABLE : 0u),
 			      .frames = config->frames,
 			      .cpus = config->cpus,
 			      .classes = policy->classes,
@@ -97,6 +101,13 @@ static void make_view(llfree_t *self, void *region, const llfree_header *h)
 			    .reserve_min_frames = h->reserve_min_frames,
 			    .flags = h->flags };
 	self->n_rows = self->n_children * LLFREE_HUGE_ROWS;
+	if (h->durable_offset) {
+		uint8_t *durable = base + h->durable_offset;
+		self->durable_rows = (llfree_row_cell *)(void *)durable;
+		self->durable_children = (llfree_child_cell *)(void *)(durable + (h->durable_offset - h->rows_offset));
+		self->durable_trees = (llfree_tree_cell *)(void *)((uint8_t *)self->durable_children +
+								   (h->rows_offset - h->children_offset));
+	}
 	for (unsigned i = 0; i < LLFREE_MAX_CLASSES; i++) {
 		for (unsigned j = 0; j < LLFREE_MAX_CLASSES; j++)
 			self->rule[i][j] = h->rule[i][j];
@@ -122,6 +133,16 @@ static void reset_slots(const llfree_t *self)
 	}
 }
 
+static void init_durable(const llfree_t *self, bool all_taken)
+{
+	for (uint64_t row = 0; row < self->n_rows; row++)
+		llf_row_store_relaxed(&self->durable_rows[row], all_taken ? UINT64_MAX : 0);
+	for (uint64_t i = 0; i < self->n_children; i++)
+		llf_child_store_relaxed(&self->durable_children[i], 0);
+	for (uint64_t i = 0; i < self->n_trees; i++)
+		llf_tree_store_relaxed(&self->durable_trees[i], 0);
+}
+
 llfree_err llfree_init(llfree_t *self, const llfree_config *config, void *region, size_t region_bytes, bool all_taken)
 {
 	llfree_header h;
@@ -144,6 +165,8 @@ llfree_err llfree_init(llfree_t *self, const llfree_config *config, void *region
 	}
 	for (uint64_t i = 0; i < self->n_trees; i++)
 		llf_tree_store_relaxed(&self->trees[i], all_taken ? 0 : llf_tree_capacity(self, i));
+	if (llf_durable(self))
+		init_durable(self, all_taken);
 	return LLFREE_OK;
 }
 
@@ -161,13 +184,14 @@ llfree_err llfree_attach(llfree_t *self, void *region, size_t region_bytes)
 		return LLFREE_ERR_VERSION;
 	if (h.frame_shift != LLFREE_FRAME_SHIFT || h.huge_order != LLFREE_HUGE_ORDER || h.tree_huge != LLFREE_TREE_HUGE)
 		return LLFREE_ERR_GEOMETRY;
-	if (h.flags & ~(uint32_t)LLFREE_FLAG_EXACT || !valid_numbers(&h))
+	if (h.flags & ~(uint32_t)(LLFREE_FLAG_EXACT | LLFREE_FLAG_DURABLE) || !valid_numbers(&h))
 		return LLFREE_ERR_CORRUPT;
 	llfree_header expected = h;
 	layout(&expected);
 	if (h.header_bytes != expected.header_bytes || h.slots_offset != expected.slots_offset ||
 	    h.trees_offset != expected.trees_offset || h.children_offset != expected.children_offset ||
-	    h.rows_offset != expected.rows_offset || h.region_bytes != expected.region_bytes)
+	    h.rows_offset != expected.rows_offset || h.durable_offset != expected.durable_offset ||
+	    h.region_bytes != expected.region_bytes)
 		return LLFREE_ERR_CORRUPT;
 	if (region_bytes < h.region_bytes)
 		return LLFREE_ERR_TOO_SMALL;
@@ -182,23 +206,40 @@ static void release_claims(const llfree_t *self)
 		uint64_t word = llf_u64_load_relaxed(&self->slots[i].claim);
 		uint64_t row = claim_half(word) / 2;
 		uint64_t mask = (uint64_t)claim_mask(word) << (claim_half(word) % 2 * LLFREE_HALF_FRAMES);
-		if (!mask || row >= self->n_rows ||
-		    child_huge(llf_child_load_relaxed(&self->children[row / LLFREE_HUGE_ROWS])))
+		if (!mask || row >= self->n_rows)
 			continue;
-		llf_row_store_relaxed(&self->rows[row], llf_row_load_relaxed(&self->rows[row]) & ~mask);
+		if (llf_durable(self)) {
+			/* What a recovery that was cut off has cleared already stays clear. */
+			llf_durable_take(self, row, llf_durable_row(self, row) & mask);
+			continue;
+		}
+		if (!child_huge(llf_child_load_relaxed(&self->children[row / LLFREE_HUGE_ROWS])))
+			llf_row_store_relaxed(&self->rows[row], llf_row_load_relaxed(&self->rows[row]) & ~mask);
 	}
 }
 
-/* Huge mark over rows, rows over count. @return the free frames of the child. */
+static bool durable_child_taken(const llfree_t *self, uint64_t child_idx)
+{
+	uint64_t taken = UINT64_MAX;
+	for (uint64_t i = 0; i < LLFREE_HUGE_ROWS; i++)
+		taken &= llf_durable_row(self, child_idx * LLFREE_HUGE_ROWS + i);
+	return taken == UINT64_MAX;
+}
+
+/* The durable words if there are any; else huge mark over rows, rows over count. @return the free frames of the child.
+ */
 static unsigned recover_child(const llfree_t *self, uint64_t child_idx)
 {
 	uint16_t word = llf_child_load_relaxed(&self->children[child_idx]);
 	uint16_t evicted = word & LLFREE_CHILD_EVICTED;
-	bool huge = child_huge(word) && llf_child_capacity(self, child_idx) == LLFREE_HUGE_FRAMES;
+	bool whole = llf_child_capacity(self, child_idx) == LLFREE_HUGE_FRAMES;
+	/* Durable: taken as one or in parts looks the same; marked huge, it can be put both ways. */
+	bool huge = whole && (llf_durable(self) ? durable_child_taken(self, child_idx) : child_huge(word));
 	unsigned free_frames = 0;
 	for (uint64_t i = 0; i < LLFREE_HUGE_ROWS; i++) {
 		uint64_t row = child_idx * LLFREE_HUGE_ROWS + i;
-		uint64_t bits = llf_row_load_relaxed(&self->rows[row]) | row_tail(self, row);
+		uint64_t bits = llf_durable(self) ? llf_durable_row(self, row) : llf_row_load_relaxed(&self->rows[row]);
+		bits |= row_tail(self, row);
 		if (huge)
 			bits = UINT64_MAX;
 		llf_row_store_relaxed(&self->rows[row], bits);
@@ -234,7 +275,9 @@ llfree_err llfree_recover(llfree_t *self, void *region, size_t region_bytes, boo
 void llfree_close(llfree_t *self)
 {
 	llfree_drain_all(self);
+	llf_durable_all(self);
 	llf_u32_store_relaxed(&self->header->clean, 1);
+	llf_durable_all(self);
 }
 
 bool llfree_was_clean(const llfree_t *self)

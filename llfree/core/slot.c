@@ -99,6 +99,7 @@ llfree_err llfree_trees_offline(const llfree_t *self, uint64_t first_tree, uint6
 		uint32_t word = llf_tree_load_relaxed(cell);
 		while (!tree_offline(word) && !llf_tree_cas_acqrel(cell, &word, word | LLFREE_TREE_OFFLINE))
 			;
+		llf_durable_tree(self, i);
 	}
 	/* Every slot, not only those that show these trees: a reservation or claim may be on its way into any. */
 	llfree_drain_all(self);
@@ -118,5 +119,6 @@ llfree_err llfree_tree_online(const llfree_t *self, uint64_t tree_idx)
 	uint32_t word = llf_tree_load_relaxed(cell);
 	while (tree_offline(word) && !llf_tree_cas_acqrel(cell, &word, word & ~(uint32_t)LLFREE_TREE_OFFLINE))
 		;
+	llf_durable_tree(self, tree_idx);
 	return LLFREE_OK;
 }

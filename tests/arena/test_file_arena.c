@@ -224,6 +224,80 @@ static void distrust_treats_a_kill_like_a_power_failure(void **state)
 	unlink(path);
 }
 
+static void durable_arena_survives_a_power_failure(void **state)
+{
+	(void)state;
+	for (unsigned exact = 0; exact < 2; exact++) {
+		char path[128];
+		llfree_file file;
+		llfree_file_config config = config_of(t_new_path(path, sizeof(path)));
+		uint64_t frame, run;
+
+		config.allocator = (llfree_config){ .cpus = 1, .exact = exact, .durable = true };
+		assert_ok(llfree_file_create(&file, &config), &file);
+		assert_int_equal(llfree_get(&file.arena.allocator, t_request(0), &frame), LLFREE_OK);
+		assert_int_equal(llfree_get(&file.arena.allocator, t_request(8), &run), LLFREE_OK);
+		llf_superblock *block = file.metadata;
+
+		assert_int_equal(block->flush_errors.word_, 0);
+		abandon(&file);
+		write_at(path, offsetof(llf_superblock, boot_id), "another", 7);
+		/* Nothing but the durable words may be believed. */
+		uint32_t nonsense = 0x2222;
+
+		write_at(path, LLF_REGION_OFFSET + 256, &nonsense, sizeof(nonsense));
+		assert_ok(llfree_file_open(&file, &config), &file);
+		assert_int_equal(file.found, LLFREE_FILE_LOST);
+		assert_false(llfree_is_free(&file.arena.allocator, frame));
+		uint64_t taken = (exact ? 1 : 32) + 256;
+
+		assert_int_equal(free_frames(&file), (T_MEMORY_BYTES >> LLFREE_FRAME_SHIFT) - taken);
+		assert_int_equal(llfree_put(&file.arena.allocator, t_request(8), run), LLFREE_OK);
+		assert_ok(llfree_file_close(&file), &file);
+		unlink(path);
+	}
+}
+
+static void flushes_that_fail_are_told_by_close(void **state)
+{
+	char path[128];
+	llfree_file file;
+	uint64_t frame;
+	llfree_file_config config = config_of(t_new_path(path, sizeof(path)));
+
+	(void)state;
+	config.allocator.durable = true;
+	assert_ok(llfree_file_create(&file, &config), &file);
+	llfree_flush_msync(file.arena.allocator.flush_context, (void *)(uintptr_t)4096, 1); /* not mapped */
+	assert_int_equal(llfree_get(&file.arena.allocator, t_request(0), &frame), LLFREE_OK);
+	assert_int_equal(llfree_file_close(&file), LLFREE_ERR_SYSTEM);
+	assert_int_equal(errno, EIO);
+	assert_ok(llfree_file_open(&file, &config), &file);
+	assert_int_equal(file.found, LLFREE_FILE_KILLED);
+	assert_ok(llfree_file_close(&file), &file);
+	unlink(path);
+}
+
+/* Whether it reaches the medium needs one; that it may be called with any range is seen here. */
+static void cache_flush_takes_any_range(void **state)
+{
+	static uint8_t bytes[4096];
+	llfree_flush_fn flush = llfree_flush_cache();
+
+	(void)state;
+	if (!flush) {
+		print_message("skipped: this architecture has none\n");
+		skip();
+	}
+	for (size_t first = 0; first < 130; first += 13) {
+		for (size_t n_bytes = 0; n_bytes < 300; n_bytes += 17) {
+			bytes[first] = (uint8_t)n_bytes;
+			flush(NULL, bytes + first, n_bytes);
+			assert_int_equal(bytes[first], (uint8_t)n_bytes);
+		}
+	}
+}
+
 static void wrong_arguments_leave_nothing_behind(void **state)
 {
 	char path[128];
@@ -423,6 +497,9 @@ int main(void)
 		cmocka_unit_test(arena_of_a_killed_process_gives_its_claims_back),
 		cmocka_unit_test(arena_of_another_boot_is_lost_unless_that_is_accepted),
 		cmocka_unit_test(distrust_treats_a_kill_like_a_power_failure),
+		cmocka_unit_test(durable_arena_survives_a_power_failure),
+		cmocka_unit_test(flushes_that_fail_are_told_by_close),
+		cmocka_unit_test(cache_flush_takes_any_range),
 		cmocka_unit_test(wrong_arguments_leave_nothing_behind),
 		cmocka_unit_test(file_larger_than_its_file_system_is_refused_and_removed),
 		cmocka_unit_test(truncated_file_is_refused_at_every_length),

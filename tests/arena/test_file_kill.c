@@ -184,6 +184,29 @@ static uint64_t put_lost(const llfree_file *file, const uint8_t *owned)
 	return lost;
 }
 
+/* In a durable arena each operation under way has its whole run, or nothing. */
+static bool is_sum_of_runs(const diary *shared, uint64_t lost)
+{
+	uint64_t sums[1 << THREADS] = { 0 };
+	unsigned n_sums = 1;
+
+	for (unsigned i = 0; i < THREADS * RUNS; i++) {
+		const diary_run *run = &shared->runs[i / RUNS][i % RUNS];
+
+		if (run->state != RUN_GETTING && run->state != RUN_PUTTING)
+			continue;
+		assert_true(n_sums < 1 << THREADS);
+		for (unsigned j = 0; j < n_sums; j++)
+			sums[n_sums + j] = sums[j] + (UINT64_C(1) << run->order);
+		n_sums *= 2;
+	}
+	for (unsigned i = 0; i < n_sums; i++) {
+		if (sums[i] == lost)
+			return true;
+	}
+	return false;
+}
+
 static void check_after_kill(const llfree_file_config *config, diary *shared, bool exact)
 {
 	llfree_file file;
@@ -204,6 +227,8 @@ static void check_after_kill(const llfree_file_config *config, diary *shared, bo
 	if (lost > allowed)
 		fail_msg("%llu frames lost, %llu were under way", (unsigned long long)lost,
 			 (unsigned long long)allowed);
+	if (exact && config->allocator.durable && !is_sum_of_runs(shared, lost))
+		fail_msg("%llu frames lost, which is a part of a run", (unsigned long long)lost);
 	for (unsigned i = 0; i < THREADS * RUNS; i++) {
 		if (shared->runs[i / RUNS][i % RUNS].state != RUN_OWNED)
 			shared->runs[i / RUNS][i % RUNS].state = RUN_FREE;
@@ -213,13 +238,13 @@ static void check_after_kill(const llfree_file_config *config, diary *shared, bo
 	assert_int_equal(err, LLFREE_OK);
 }
 
-static void kills(bool exact)
+static void kills(bool exact, bool durable)
 {
 	char path[128];
 	llfree_file file;
 	llfree_file_config config = { .path = t_new_path(path, sizeof(path)),
 				      .memory_bytes = MEMORY_BYTES,
-				      .allocator = { .cpus = THREADS, .exact = exact } };
+				      .allocator = { .cpus = THREADS, .exact = exact, .durable = durable } };
 	t_rand rand = { t_seed(exact ? 11 : 12) };
 	diary *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
@@ -241,13 +266,20 @@ static void kills(bool exact)
 static void killed_at_any_moment_owned_frames_stay_owned_in_fast_mode(void **state)
 {
 	(void)state;
-	kills(false);
+	kills(false, false);
 }
 
 static void killed_at_any_moment_only_what_was_under_way_is_lost_in_exact_mode(void **state)
 {
 	(void)state;
-	kills(true);
+	kills(true, false);
+}
+
+static void killed_at_any_moment_a_durable_arena_has_whole_runs_or_none(void **state)
+{
+	(void)state;
+	kills(true, true);
+	kills(false, true);
 }
 
 int main(void)
@@ -255,6 +287,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(killed_at_any_moment_owned_frames_stay_owned_in_fast_mode),
 		cmocka_unit_test(killed_at_any_moment_only_what_was_under_way_is_lost_in_exact_mode),
+		cmocka_unit_test(killed_at_any_moment_a_durable_arena_has_whole_runs_or_none),
 	};
 	return cmocka_run_group_tests_name("file_kill", tests, NULL, NULL);
 }

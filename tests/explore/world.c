@@ -50,6 +50,7 @@ bool t_world_setup(const t_scenario *scenario)
 	llfree_config config = { .frames = scenario->trees * (uint64_t)LLFREE_TREE_FRAMES,
 				 .cpus = 2,
 				 .exact = scenario->exact,
+				 .durable = scenario->durable,
 				 .policy = scenario->policy ? scenario->policy : &one_class };
 	size_t bytes = llfree_metadata_bytes(&config);
 	if (bytes > sizeof(world.region)) {
@@ -66,6 +67,7 @@ bool t_world_setup(const t_scenario *scenario)
 	world.n_huge = config.frames / LLFREE_HUGE_FRAMES;
 	world.n_trees = scenario->trees;
 	llfree_set_install(&world.view, t_world_install, NULL);
+	llfree_set_flush(&world.view, scenario->flush, NULL);
 	memset(world.present, true, sizeof(world.present));
 	for (unsigned i = 0; i < T_THREADS_MAX; i++) {
 		err = llfree_handle_open(&world.handles[i], &world.view, scenario->cpu[i], 0);
@@ -107,6 +109,11 @@ static uint64_t hash_bytes(const void *bytes, size_t n_bytes, uint64_t hash)
 uint64_t t_world_hash(void)
 {
 	return hash_bytes(&world, offsetof(t_world, sequence) & ~(size_t)7, 1);
+}
+
+uint64_t t_world_region_hash(void)
+{
+	return hash_bytes(world.region, sizeof(world.region), 1);
 }
 
 uint64_t t_world_results(void)

@@ -12,12 +12,16 @@
 #include <llfree/host.h>
 #include <llfree/llfree.h>
 
+#ifndef T_COPIES
+#define T_COPIES 1 /* of rows, children and trees: 2 where regions are durable */
+#endif
+
 enum {
 	T_TREES = 2,
 	T_HUGE = T_TREES * LLFREE_TREE_HUGE,
 	T_FRAMES = T_HUGE * LLFREE_HUGE_FRAMES,
 	T_ROWS = T_FRAMES / 64,
-	T_REGION_BYTES = 256 + 8 * 64 + 64 + 64 + T_ROWS * 8,
+	T_REGION_BYTES = 256 + 8 * 64 + T_COPIES * (64 + (T_HUGE * 2 + 63) / 64 * 64 + T_ROWS * 8),
 	T_OPS_MAX = 5, /* a thread's program */
 	T_SETUP_MAX = 24,
 	T_HELD_MAX = 80, /* runs that one owner holds */
@@ -70,7 +74,9 @@ typedef struct t_scenario {
 	char name[96];
 	bool exact;
 	bool install_fails;
-	bool crash;     /* stopped at every step, recovered */
+	bool crash;   /* stopped at every step, recovered */
+	bool durable; /* the region has durable words */
+	llfree_flush_fn flush;
 	unsigned trees; /* 1 or 2 */
 	unsigned n_threads;
 	unsigned cpu[T_THREADS_MAX];
@@ -102,6 +108,13 @@ bool t_world_result_allowed(const uint64_t *serial, unsigned n_serial, bool stri
 void t_world_check(void);
 /* After all threads have stopped somewhere for ever. */
 void t_world_check_crash(void);
+/* Before images of another moment, or with other arguments. */
+void t_world_media_begin(void);
+/* The same after a power failure: world.region is what the media showed. keep_claims: as for llfree_recover(). slots:
+ * as threads saw them when they stopped. */
+void t_world_check_media(bool keep_claims, const llfree_slot *slots);
+/* Of the region alone. */
+uint64_t t_world_region_hash(void);
 /* What a cell is, for the trace. */
 void t_world_cell_text(const void *cell, int kind, char *text, size_t text_bytes);
 void t_op_text(const t_op *op, char *text, size_t text_bytes);

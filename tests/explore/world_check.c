@@ -21,7 +21,7 @@ static uint64_t expected_free(uint64_t row)
 }
 
 /* Frames of a row that the region shows as free, by its words; for the first of them the library is asked as well. */
-static uint64_t shown_free(uint64_t row)
+uint64_t t_world_shown_free(uint64_t row)
 {
 	const llfree_t *view = &world.view;
 	uint64_t shown = view->children[row / LLFREE_HUGE_ROWS].word_ & LLFREE_CHILD_HUGE ? 0 : ~view->rows[row].word_;
@@ -38,17 +38,18 @@ static uint64_t shown_free(uint64_t row)
 	return shown;
 }
 
-static void check_audit(const char *when)
+void t_world_audit(const char *when)
 {
 	llfree_audit_report report;
 	if (!llfree_audit(&world.view, &report))
 		t_fail("A2: audit %s: child_count %llu huge_rows %llu tree_count %llu reservation %llu claim %llu tail "
 		       "%llu "
-		       "invalid %llu, first at %llu",
+		       "invalid %llu durable %llu, first at %llu",
 		       when, (unsigned long long)report.child_count_wrong, (unsigned long long)report.huge_rows_open,
 		       (unsigned long long)report.tree_count_wrong, (unsigned long long)report.reservation_wrong,
 		       (unsigned long long)report.claim_wrong, (unsigned long long)report.tail_open,
-		       (unsigned long long)report.word_invalid, (unsigned long long)report.first_bad);
+		       (unsigned long long)report.word_invalid, (unsigned long long)report.durable_wrong,
+		       (unsigned long long)report.first_bad);
 }
 
 /* A3, A2: exactly what nobody owns is free. @return the free frames. */
@@ -56,7 +57,7 @@ static uint64_t check_frames(void)
 {
 	uint64_t n_free = 0;
 	for (uint64_t row = 0; row < world.n_frames / 64 && !t_run_failure(); row++) {
-		uint64_t expected = expected_free(row), shown = shown_free(row);
+		uint64_t expected = expected_free(row), shown = t_world_shown_free(row);
 		n_free += (uint64_t)__builtin_popcountll(shown);
 		if (shown & ~expected)
 			t_fail("A1: frames %#llx of row %llu are owned, but free",
@@ -127,7 +128,7 @@ static void check_progress(const char *when)
 	world.install_anyway = true;
 	uint64_t shown[T_ROWS];
 	for (uint64_t row = 0; row < world.n_frames / 64; row++)
-		shown[row] = shown_free(row);
+		shown[row] = t_world_shown_free(row);
 	saved = world;
 	for (unsigned i = 0; i < 2 * (LLFREE_MAX_ORDER + 1) && !t_run_failure(); i++) {
 		world = saved;
@@ -163,7 +164,7 @@ static void check_put_all(void)
 		}
 	}
 	(void)check_frames();
-	check_audit("after everything was put back");
+	t_world_audit("after everything was put back");
 }
 
 static void drain_everything(void)
@@ -180,7 +181,7 @@ static void check_recovered_clean(void)
 	llfree_err err = llfree_recover(&view, world.region, world.region_bytes, false);
 	if (err != LLFREE_OK)
 		t_fail("A10: recovery at rest: %s", llfree_err_text(err));
-	check_audit("after recovery at rest");
+	t_world_audit("after recovery at rest");
 	(void)check_frames();
 	check_marks();
 	world = saved;
@@ -191,7 +192,7 @@ void t_world_check(void)
 	const t_scenario *scenario = world.scenario;
 	if (scenario->successes >= 0 && world.raced_successes != (uint32_t)scenario->successes)
 		t_fail("A7: %u puts of one run succeeded, expected %d", world.raced_successes, scenario->successes);
-	check_audit("at rest");
+	t_world_audit("at rest");
 	uint64_t n_free = check_frames();
 	check_stats(n_free);
 	check_marks();
@@ -200,7 +201,7 @@ void t_world_check(void)
 	check_recovered_clean();
 	check_progress("at rest");
 	drain_everything();
-	check_audit("after a drain");
+	t_world_audit("after a drain");
 	(void)check_frames();
 	if (t_run_failure())
 		return;
@@ -251,17 +252,17 @@ static uint64_t allowed_loss(void)
 
 void t_world_check_crash(void)
 {
-	uint16_t evicted_before = 0, evicted_after = 0;
+	uint64_t evicted_before = 0, evicted_after = 0;
 	for (unsigned i = 0; i < world.n_huge; i++)
-		evicted_before |= (uint16_t)((world.view.children[i].word_ & LLFREE_CHILD_EVICTED) ? 1u << i : 0);
+		evicted_before |= world.view.children[i].word_ & LLFREE_CHILD_EVICTED ? UINT64_C(1) << i : 0;
 	llfree_t view;
 	llfree_err err = llfree_recover(&view, world.region, world.region_bytes, false);
 	if (err != LLFREE_OK)
 		t_fail("A10: recovery: %s", llfree_err_text(err));
-	check_audit("after recovery");
+	t_world_audit("after recovery");
 	uint64_t lost = 0;
 	for (uint64_t row = 0; row < world.n_frames / 64 && !t_run_failure(); row++) {
-		uint64_t owned = 0, shown = shown_free(row);
+		uint64_t owned = 0, shown = t_world_shown_free(row);
 		for (unsigned owner = 0; owner < T_OWNERS; owner++)
 			owned |= world.owned[row][owner];
 		if (owned & shown)
@@ -273,9 +274,10 @@ void t_world_check_crash(void)
 		t_fail("A10: %llu frames lost, at most %llu may be", (unsigned long long)lost,
 		       (unsigned long long)allowed_loss());
 	for (unsigned i = 0; i < world.n_huge; i++)
-		evicted_after |= (uint16_t)((world.view.children[i].word_ & LLFREE_CHILD_EVICTED) ? 1u << i : 0);
+		evicted_after |= world.view.children[i].word_ & LLFREE_CHILD_EVICTED ? UINT64_C(1) << i : 0;
 	if (evicted_before != evicted_after)
-		t_fail("A8: recovery changed E from %#x to %#x", evicted_before, evicted_after);
+		t_fail("A8: recovery changed E from %#llx to %#llx", (unsigned long long)evicted_before,
+		       (unsigned long long)evicted_after);
 }
 
 /* --- text ------------------------------------------------------------------------------------------------------- */

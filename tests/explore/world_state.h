@@ -41,6 +41,10 @@ extern t_world world;
 
 bool t_world_install(void *context, uint64_t huge);
 const char *t_owner_name(unsigned owner);
+/* The audit must find nothing wrong. */
+void t_world_audit(const char *when);
+/* Frames of a row that the region shows as free. */
+uint64_t t_world_shown_free(uint64_t row);
 /* One operation of a thread, checked. */
 llfree_err t_world_op(unsigned thread, const t_op *op);
 
