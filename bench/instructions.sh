@@ -4,6 +4,7 @@
 # Instructions per operation, counted by callgrind inside the loops of llfree-bench (bench_loop_OPERATION_ALLOCATOR).
 # Exact and independent of the machine's load: evidence beside times. A loop's own two or three instructions count.
 # Usage: bench/instructions.sh LLFREE_BENCH [ALLOCATOR...]     default: llfree llfree-handle llfree-exact buddy
+#        bench/instructions.sh LLFREE_BENCH --count CASE ALLOCATOR LOOP ORDER     one number
 set -eu
 
 if [ $# -lt 1 ] || [ ! -x "$1" ]; then
@@ -12,7 +13,6 @@ if [ $# -lt 1 ] || [ ! -x "$1" ]; then
 fi
 bench=$1
 shift
-[ $# -gt 0 ] || set -- llfree llfree-handle llfree-exact buddy
 if ! command -v valgrind >/dev/null 2>&1; then
 	echo "skipped: instructions per operation: valgrind is not installed"
 	exit 0
@@ -36,6 +36,12 @@ count() {
 	fi
 }
 
+if [ "${1:-}" = --count ]; then
+	count "$2" "$3" "$4" "$5"
+	echo
+	exit 0
+fi
+[ $# -gt 0 ] || set -- llfree llfree-handle llfree-exact buddy
 echo "instructions per operation (callgrind, $memory, one pinned thread)"
 printf '%-16s %10s %10s %12s %10s %12s\n' "" "bulk get" "bulk put" "repeat pair" "rand pair" "bulk get o9"
 for allocator in "$@"; do

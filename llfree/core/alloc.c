@@ -175,11 +175,12 @@ static bool take_held(const llfree_t *self, unsigned class_idx, const want *w, l
 }
 
 /* The reservation has not got it: other trees, then all trees, then all trees after everybody gave back. */
-LLF_NOINLINE static llfree_err get_elsewhere(const llfree_t *self, llfree_request request, const want *w, llf_run *run)
+LLF_NOINLINE static llfree_err get_elsewhere(const llfree_t *self, llfree_slot *slot, const want *w, llf_run *run)
 {
-	llfree_slot *slot = llf_slot(self, request.cpu, request.class_idx);
+	uint32_t cpu = llf_slot_cpu(self, slot);
+	unsigned class_idx = llf_slot_class(self, slot);
 	for (unsigned i = 0; i < LLF_RESERVE_TRIES; i++) {
-		if (!llf_reserve_best(self, slot, request.cpu, request.class_idx, w->order))
+		if (!llf_reserve_best(self, slot, cpu, class_idx, w->order))
 			break;
 		if (take(self, slot, w, run))
 			return LLFREE_OK;
@@ -188,22 +189,19 @@ LLF_NOINLINE static llfree_err get_elsewhere(const llfree_t *self, llfree_reques
 	 * rounds. At rest there is one: nothing is reserved after a drain. */
 	bool held_back;
 	for (unsigned i = 0; i < LLF_DRY_ROUNDS; i++) {
-		if (llf_sweep(self, request.cpu, request.class_idx, w->order, &held_back, run))
+		if (llf_sweep(self, cpu, class_idx, w->order, &held_back, run))
 			return LLFREE_OK;
 		if (i && !held_back)
 			break;
-		if (i && take_held(self, request.class_idx, w, run))
+		if (i && take_held(self, class_idx, w, run))
 			return LLFREE_OK;
 		llfree_drain_all(self);
 	}
 	return LLFREE_ERR_NOMEM;
 }
 
-static inline llfree_err get(const llfree_t *self, llfree_request request, want w, llf_run *run)
+static inline llfree_err get(const llfree_t *self, llfree_slot *slot, want w, llf_run *run)
 {
-	if (request.class_idx >= self->classes || w.order > LLFREE_MAX_ORDER)
-		return LLFREE_ERR_INVAL;
-	llfree_slot *slot = llf_slot(self, request.cpu, request.class_idx);
 	bool took = false;
 	if (w.max_frames == 1)
 		took = take_frame_here(self, slot, run);
@@ -211,20 +209,21 @@ static inline llfree_err get(const llfree_t *self, llfree_request request, want 
 		took = take_huge_here(self, slot, run);
 	took = LLF_LIKELY(took) || take(self, slot, &w, run);
 	if (LLF_UNLIKELY(!took)) {
-		llfree_err err = get_elsewhere(self, request, &w, run);
+		llfree_err err = get_elsewhere(self, slot, &w, run);
 		if (err != LLFREE_OK)
 			return err;
 	}
 	return LLF_UNLIKELY(run->evicted) ? llf_install_run(self, slot, run, w.order) : LLFREE_OK;
 }
 
-llfree_err llf_get_loose(const llfree_t *self, llfree_request request, unsigned width, unsigned max_frames,
-			 llf_run *run)
+llfree_err llf_get_loose(const llfree_t *self, llfree_slot *slot, unsigned width, unsigned max_frames, llf_run *run)
 {
-	return get(self, request, (want){ 0, width, max_frames }, run);
+	return get(self, slot, (want){ 0, width, max_frames }, run);
 }
 
-llfree_err llf_get_run(const llfree_t *self, llfree_request request, llf_run *run)
+llfree_err llf_get_run(const llfree_t *self, llfree_slot *slot, unsigned order, llf_run *run)
 {
-	return get(self, request, (want){ request.order, 0, 0 }, run);
+	if (order > LLFREE_MAX_ORDER)
+		return LLFREE_ERR_INVAL;
+	return get(self, slot, (want){ order, 0, 0 }, run);
 }

@@ -13,9 +13,8 @@ static size_t unpack(uint64_t first_frame, uint64_t mask, uint64_t *frames)
 }
 
 /* Up to n frames of the claim. */
-static size_t get_from_claim(const llfree_t *self, llfree_request request, uint64_t *frames, size_t n_frames)
+static size_t get_from_claim(llfree_slot *slot, uint64_t *frames, size_t n_frames)
 {
-	llfree_slot *slot = llf_slot(self, request.cpu, request.class_idx);
 	uint64_t word = llf_u64_load_acquire(&slot->claim);
 	while (claim_mask(word)) {
 		uint64_t taken = llf_lowest_bits(claim_mask(word), (unsigned)llf_min(n_frames, LLFREE_HALF_FRAMES));
@@ -29,11 +28,12 @@ size_t llfree_get_batch(const llfree_t *self, llfree_request request, uint64_t *
 {
 	if (!n_frames || request.order || request.class_idx >= self->classes)
 		return 0;
-	size_t n = llf_exact(self) ? 0 : get_from_claim(self, request, frames, n_frames);
+	llfree_slot *slot = llf_slot(self, request.cpu, request.class_idx);
+	size_t n = llf_exact(self) ? 0 : get_from_claim(slot, frames, n_frames);
 	while (n < n_frames) {
 		llf_run run;
 		unsigned max_frames = (unsigned)llf_min(n_frames - n, LLFREE_ROW_FRAMES);
-		if (llf_get_loose(self, request, LLFREE_ROW_FRAMES, max_frames, &run) != LLFREE_OK)
+		if (llf_get_loose(self, slot, LLFREE_ROW_FRAMES, max_frames, &run) != LLFREE_OK)
 			break;
 		n += unpack(llf_row_frame(run.row), run.mask, frames + n);
 	}

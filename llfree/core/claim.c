@@ -8,55 +8,43 @@
  * read elsewhere (a reservation, an online tree); there the generation, bumped by every drain, tells. Keeps A1, A9. */
 #include "core/claim_word.h"
 
-/* Refill: frames of one half row; the first for the caller, the rest into the claim, all or nothing. */
-LLF_NOINLINE llfree_err llf_claim_refill(const llfree_t *self, llfree_request request, llfree_slot *slot,
-					 uint64_t claim, uint64_t *frame)
+/* What follows a pop or push that missed, out of line. */
+LLF_NOINLINE static llfree_err get_refill(const llfree_t *self, llfree_slot *slot, uint64_t claim, uint64_t *frame)
 {
-	llf_run run;
-	llf_count_event(LLF_EVENT_REFILL);
-	llfree_err err = llf_get_loose(self, request, LLFREE_HALF_FRAMES, LLFREE_HALF_FRAMES, &run);
-	if (err != LLFREE_OK)
-		return err;
-	unsigned first = llf_lowest(run.mask);
-	*frame = llf_row_frame(run.row) + first;
-	uint64_t rest = run.mask & (run.mask - 1);
-	if (!rest)
-		return LLFREE_OK;
-	unsigned upper = first >= LLFREE_HALF_FRAMES;
-	uint64_t next = claim_make(claim, run.row * 2 + upper, (uint32_t)(rest >> (upper * LLFREE_HALF_FRAMES)));
-	/* claim was read before the reservation: if a drain came between, this fails */
-	if (claim_mask(claim) || !llf_u64_cas_acqrel(&slot->claim, &claim, next))
-		(void)llf_put_loose(self, slot, run.row, rest, true);
-	return LLFREE_OK;
+	return llf_claim_refill(self, slot, claim, frame);
 }
 
-/* Runs, and single frames in exact mode. */
-LLF_NOINLINE static llfree_err get_long(const llfree_t *self, llfree_request request, uint64_t *frame)
+LLF_NOINLINE static llfree_err put_miss(const llfree_t *self, llfree_slot *slot, uint64_t claim, uint64_t frame)
 {
-	llf_run run;
-	llfree_err err = request.order ? llf_get_run(self, request, &run)
-				       : llf_get_loose(self, request, LLFREE_ROW_FRAMES, 1, &run);
-	if (err == LLFREE_OK)
-		*frame = llf_run_frame(&run);
-	return err;
+	return llf_claim_miss(self, slot, claim, frame);
+}
+
+LLF_NOINLINE static llfree_err get_long(const llfree_t *self, llfree_slot *slot, unsigned order, uint64_t *frame)
+{
+	return llf_get_long(self, slot, order, frame);
+}
+
+LLF_NOINLINE static llfree_err put_long(const llfree_t *self, uint32_t cpu, unsigned order, uint64_t frame)
+{
+	return llf_put_long(self, llf_slot(self, cpu, 0), order, frame);
 }
 
 llfree_err llfree_get(const llfree_t *self, llfree_request request, uint64_t *frame)
 {
-	if (LLF_UNLIKELY(request.order || llf_exact(self)))
-		return get_long(self, request, frame);
 	if (LLF_UNLIKELY(request.class_idx >= self->classes))
 		return LLFREE_ERR_INVAL;
 	llfree_slot *slot = llf_slot(self, request.cpu, request.class_idx);
+	if (LLF_UNLIKELY(request.order || llf_exact(self)))
+		return get_long(self, slot, request.order, frame);
 	uint64_t word;
 	if (LLF_LIKELY(llf_claim_pop(slot, &word, frame)))
 		return LLFREE_OK;
-	return llf_claim_refill(self, request, slot, word, frame);
+	return get_refill(self, slot, word, frame);
 }
 
 /* STATE claim(old half, m) -> claim(this half, the frame); m goes back through the rows
  * LP    the CAS; the tree was online after the claim was read, so an offline since then has bumped the generation */
-LLF_NOINLINE static bool put_adopt(const llfree_t *self, llfree_slot *slot, uint64_t claim, uint64_t frame)
+LLF_NOINLINE bool llf_claim_adopt(const llfree_t *self, llfree_slot *slot, uint64_t claim, uint64_t frame)
 {
 	uint64_t half = llf_half_of(frame);
 	if (!(llf_row_load_relaxed(&self->rows[llf_row_of(frame)]) >> (frame % LLFREE_ROW_FRAMES) & 1) ||
@@ -73,45 +61,16 @@ LLF_NOINLINE static bool put_adopt(const llfree_t *self, llfree_slot *slot, uint
 	return true;
 }
 
-/* Not the claim's half row, or the claim can't take it: adopt the half row on the second such put, else the long way.
- */
-LLF_NOINLINE llfree_err llf_claim_miss(const llfree_t *self, llfree_slot *slot, uint64_t claim, uint64_t frame)
-{
-	uint32_t mark = (uint32_t)llf_half_of(frame) + 1;
-	llf_count_event(LLF_EVENT_PUT_MISS);
-	if (llf_u32_load_relaxed(&slot->last_put) != mark)
-		llf_u32_store_relaxed(&slot->last_put, mark);
-	else if (put_adopt(self, slot, claim, frame))
-		return LLFREE_OK;
-	return llf_put_one(self, slot, frame);
-}
-
-static inline unsigned put_class(const llfree_t *self, uint64_t frame)
-{
-	return llf_known_class(self, tree_class(llf_tree_load_relaxed(&self->trees[llf_tree_of(frame)])));
-}
-
-/* Runs, and single frames in exact mode. */
-LLF_NOINLINE static llfree_err put_long(const llfree_t *self, uint32_t cpu, unsigned order, uint64_t frame)
-{
-	llfree_slot *slot = llf_slot(self, cpu, put_class(self, frame));
-	if (!order)
-		return llf_put_one(self, slot, frame);
-	if (order > LLFREE_MAX_ORDER || frame % (UINT64_C(1) << order) || self->frames - frame < UINT64_C(1) << order)
-		return LLFREE_ERR_INVAL;
-	return llf_put_run(self, slot, frame, order, false);
-}
-
 /* The request named another class than the frame's tree has. */
 LLF_NOINLINE static llfree_err put_other_class(const llfree_t *self, uint32_t cpu, unsigned class_idx, uint64_t frame)
 {
 	uint64_t word;
 	llfree_slot *slot = llf_slot(self, cpu, class_idx);
-	unsigned err = llf_claim_push(self, &self->rows, slot, frame, &word);
-	return err != LLF_ERR_MISS ? (llfree_err)err : llf_claim_miss(self, slot, word, frame);
+	unsigned err = llf_claim_push(&self, &self->rows, slot, frame, &word);
+	return err != LLF_ERR_MISS ? (llfree_err)err : put_miss(self, slot, word, frame);
 }
 
-llfree_err llfree_put(const llfree_t *self, llfree_request request, uint64_t frame)
+inline llfree_err llfree_put(const llfree_t *self, llfree_request request, uint64_t frame)
 {
 	if (LLF_UNLIKELY(frame >= self->frames))
 		return LLFREE_ERR_INVAL;
@@ -122,11 +81,11 @@ llfree_err llfree_put(const llfree_t *self, llfree_request request, uint64_t fra
 	uint64_t word;
 	unsigned hint = llf_known_class(self, request.class_idx);
 	llfree_slot *slot = llf_slot(self, request.cpu, hint);
-	unsigned err = llf_claim_push(self, &self->rows, slot, frame, &word);
+	unsigned err = llf_claim_push(&self, &self->rows, slot, frame, &word);
 	if (LLF_LIKELY(err != LLF_ERR_MISS))
 		return (llfree_err)err;
-	unsigned class_idx = put_class(self, frame);
+	unsigned class_idx = llf_put_class(self, frame);
 	if (LLF_LIKELY(class_idx == hint))
-		return llf_claim_miss(self, slot, word, frame);
+		return put_miss(self, slot, word, frame);
 	return put_other_class(self, request.cpu, class_idx, frame);
 }

@@ -66,6 +66,15 @@ static inline llfree_slot *llf_slot(const llfree_t *self, uint32_t cpu, unsigned
 		cpu %= self->cpus;
 	return &self->slots[(uint64_t)cpu * self->classes + class_idx];
 }
+/* Of which CPU and class a slot is. */
+static inline uint32_t llf_slot_cpu(const llfree_t *self, const llfree_slot *slot)
+{
+	return (uint32_t)((uint64_t)(slot - self->slots) / self->classes);
+}
+static inline unsigned llf_slot_class(const llfree_t *self, const llfree_slot *slot)
+{
+	return (unsigned)((uint64_t)(slot - self->slots) % self->classes);
+}
 /* A guest may have written any class into a tree word. */
 static inline unsigned llf_known_class(const llfree_t *self, unsigned class_idx)
 {
@@ -196,10 +205,9 @@ bool llf_sweep(const llfree_t *self, uint32_t cpu, unsigned class_idx, unsigned 
 
 /* Take loose frames of one row or half row, at most max_frames, from the slot's reservation, another tree, or, in the
  * end, anywhere. Installed and counted out, but not handed out: the caller's alone. */
-llfree_err llf_get_loose(const llfree_t *self, llfree_request request, unsigned width, unsigned max_frames,
-			 llf_run *run);
+llfree_err llf_get_loose(const llfree_t *self, llfree_slot *slot, unsigned width, unsigned max_frames, llf_run *run);
 /* A run of 2^order, installed. */
-llfree_err llf_get_run(const llfree_t *self, llfree_request request, llf_run *run);
+llfree_err llf_get_run(const llfree_t *self, llfree_slot *slot, unsigned order, llf_run *run);
 /* Install the huge frames of a run that commit found evicted; on failure the run is given back. */
 llfree_err llf_install_run(const llfree_t *self, llfree_slot *slot, llf_run *run, unsigned order);
 

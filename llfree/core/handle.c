@@ -56,9 +56,10 @@ LLF_NOINLINE static llfree_err get_refill(llfree_handle *handle, uint64_t *frame
 {
 	obey_drain(handle);
 	if (!handle->mask) {
-		llfree_request request = { handle->cpu, 0, handle->class_idx };
+		const llfree_t *self = handle->allocator;
+		llfree_slot *slot = llf_slot(self, handle->cpu, handle->class_idx);
 		llf_run run;
-		llfree_err err = llf_get_loose(handle->allocator, request, LLFREE_ROW_FRAMES, LLFREE_ROW_FRAMES, &run);
+		llfree_err err = llf_get_loose(self, slot, LLFREE_ROW_FRAMES, LLFREE_ROW_FRAMES, &run);
 		if (err != LLFREE_OK)
 			return err;
 		handle->row = run.row;

@@ -83,7 +83,8 @@ static void fill_cpus(llfree_zones *self, llf_registry *registry)
 						     .zone = zone,
 						     .registry = registry,
 						     .classes = allocator->classes,
-						     .slot_idx = slot_idx };
+						     .slot_idx = slot_idx,
+						     .allocator = allocator };
 		if (allocator->cpus)
 			registry->cpus[i].slots += (uint64_t)slot_idx * allocator->classes;
 	}
@@ -98,7 +99,8 @@ void llf_registry_publish(llfree_zones *self)
 	fill_lists(self, next);
 	fill_cpus(self, next);
 	/* pairs with the acquire in llf_registry_enter(): who sees the registry sees what is in it, and the zones */
-	__atomic_store_n(&self->registry, next, __ATOMIC_RELEASE);
+	__atomic_store_n(&self->cpus, next->cpus, __ATOMIC_RELEASE);
+	self->registry = next;
 	if (old) {
 		old->next = self->retired;
 		self->retired = old;

@@ -1,20 +1,33 @@
 /* SPDX-License-Identifier: MIT
  *
- * Get and put. The short way: the node and slot of the CPU from a table, the first zone of the node from the registry,
- * one llfree_get(). Everything else (a zone that is full, a named node, a set) walks the lists of the registry by
- * distance. Keeps A1 to A7 within each zone as the core does; A5 across zones: a get fails only after it has asked
- * every zone that it may use. */
+ * Get and put. The short way: the entry of the CPU in the registry names the first zone of its node and the CPU's slots
+ * there; from there on it is the core's, without a second look at what is known. Everything else (a zone that is full,
+ * a named node, a set) walks the lists of the registry by distance. Keeps A1 to A7 within each zone as the core does;
+ * A5 across zones: a get fails only after it has asked every zone that it may use. */
 #include "core/claim_word.h"
 #include "zones/zones_internal.h"
 
-/* The shared library of the core does not export what follows a claim that misses: then once more from the beginning.
- */
+/* The core's long ways, in the first zone of a CPU. The shared library of the core does not export them: then once more
+ * from the beginning. */
+static inline llfree_request first_request(const llf_cpu_entry *entry, unsigned order, unsigned class_idx)
+{
+	return (llfree_request){ entry->slot_idx, (uint8_t)order, (uint8_t)class_idx };
+}
 #ifdef LLF_CORE_SHARED
-#define claim_refill(allocator, request, slot, claim, frame) llfree_get(allocator, request, frame)
-#define claim_miss(allocator, request, slot, claim, frame)   llfree_put(allocator, request, frame)
+#define first_get(entry, order, class_idx, frame) \
+	llfree_get((entry)->allocator, first_request(entry, order, class_idx), frame)
+#define first_refill(entry, class_idx, claim, frame) ((void)(claim), first_get(entry, 0, class_idx, frame))
+#define first_put(entry, order, class_idx, in_zone) \
+	llfree_put((entry)->allocator, first_request(entry, order, class_idx), in_zone)
+#define first_miss(entry, class_idx, claim, in_zone) ((void)(claim), first_put(entry, 0, class_idx, in_zone))
 #else
-#define claim_refill(allocator, request, slot, claim, frame) llf_claim_refill(allocator, request, slot, claim, frame)
-#define claim_miss(allocator, request, slot, claim, frame)   llf_claim_miss(allocator, slot, claim, frame)
+#define first_get(entry, order, class_idx, frame) \
+	llf_get_long((entry)->allocator, &(entry)->slots[class_idx], order, frame)
+#define first_refill(entry, class_idx, claim, frame) \
+	llf_claim_refill((entry)->allocator, &(entry)->slots[class_idx], claim, frame)
+#define first_put(entry, order, class_idx, in_zone) llf_put_long((entry)->allocator, (entry)->slots, order, in_zone)
+#define first_miss(entry, class_idx, claim, in_zone) \
+	llf_claim_miss((entry)->allocator, &(entry)->slots[class_idx], claim, in_zone)
 #endif
 
 /* A get of a class found nothing: larger runs are not there either. */
@@ -150,44 +163,57 @@ LLF_NOINLINE static llfree_err get_missed(const llf_cpu_entry *entry, llfree_req
 	return get_far(entry, request, &anywhere, frame);
 }
 
+/* The first zone is not as most are: it looks dry for some request, is in exact mode, or does not know the class. */
+LLF_NOINLINE static llfree_err get_careful(const llf_cpu_entry *entry, unsigned order, unsigned class_idx,
+					   uint64_t *frame)
+{
+	llfree_request request = first_request(entry, order, class_idx);
+	llfree_err err = LLFREE_ERR_NOMEM;
+	if (!llf_zone_is_dry(entry->zone, request))
+		err = llfree_get(entry->allocator, request, frame);
+	if (err != LLFREE_OK)
+		return get_missed(entry, request, err, frame);
+	*frame |= entry->handle_bits;
+	return LLFREE_OK;
+}
+
 /* The long ways get the parts of a request one by one: as a struct in a register they would be put together for every
  * get and put, also where none of these is called. */
 
-/* The whole get of a CPU's first zone (with a claim that was seen empty: its refill), then the others. Ends the
- * section.
- */
-static inline llfree_err get_rest(llf_section section, const llf_cpu_entry *entry, llfree_request request,
-				  uint64_t *claim, uint64_t *frame)
+/* What the first zone answered to a get. */
+static inline llfree_err got_first(const llf_cpu_entry *entry, unsigned order, unsigned class_idx, llfree_err err,
+				   uint64_t *frame)
 {
-	llf_zone *zone = entry->zone;
-	const llfree_t *allocator = &zone->arena.allocator;
-	llfree_err err = LLFREE_ERR_NOMEM;
-	if (LLF_UNLIKELY(llf_zone_is_dry(zone, request)))
-		;
-	else if (LLF_LIKELY(claim && !llf_exact(allocator)))
-		err = claim_refill(allocator, request, &entry->slots[request.class_idx], *claim, frame);
+	if (LLF_UNLIKELY(err != LLFREE_OK))
+		return get_missed(entry, first_request(entry, order, class_idx), err, frame);
+	*frame |= entry->handle_bits;
+	return LLFREE_OK;
+}
+
+/* The whole get, with a claim that was seen empty: its refill. Ends the section, as the next one. */
+LLF_NOINLINE static llfree_err get_empty(unsigned long *word, const llf_cpu_entry *entry, unsigned class_idx,
+					 uint64_t claim, uint64_t *frame)
+{
+	llfree_err err;
+	if (LLF_UNLIKELY(llf_u32_load_relaxed(&entry->zone->any_dry) || llf_exact(entry->allocator)))
+		err = get_careful(entry, 0, class_idx, frame);
 	else
-		err = llfree_get(allocator, request, frame);
-	if (LLF_LIKELY(err == LLFREE_OK))
-		*frame |= entry->handle_bits;
-	else
-		err = get_missed(entry, request, err, frame);
-	llf_registry_leave(section);
+		err = got_first(entry, 0, class_idx, first_refill(entry, class_idx, claim, frame), frame);
+	llf_short_leave(word);
 	return err;
 }
 
-LLF_NOINLINE static llfree_err get_empty(llf_section section, const llf_cpu_entry *entry, uint8_t class_idx,
-					 uint64_t claim, uint64_t *frame)
+/* The whole get of a run. */
+LLF_NOINLINE static llfree_err get_long(unsigned long *word, const llf_cpu_entry *entry, unsigned order,
+					unsigned class_idx, uint64_t *frame)
 {
-	llfree_request request = { entry->slot_idx, 0, class_idx };
-	return get_rest(section, entry, request, &claim, frame);
-}
-
-LLF_NOINLINE static llfree_err get_long(llf_section section, const llf_cpu_entry *entry, uint8_t order,
-					uint8_t class_idx, uint64_t *frame)
-{
-	llfree_request request = { entry->slot_idx, order, class_idx };
-	return get_rest(section, entry, request, NULL, frame);
+	llfree_err err;
+	if (LLF_UNLIKELY(llf_u32_load_relaxed(&entry->zone->any_dry) || class_idx >= entry->classes))
+		err = get_careful(entry, order, class_idx, frame);
+	else
+		err = got_first(entry, order, class_idx, first_get(entry, order, class_idx, frame), frame);
+	llf_short_leave(word);
+	return err;
 }
 
 static inline const llf_cpu_entry *cpu_entry(const llfree_zones *self, const llf_registry *registry, uint32_t cpu)
@@ -198,27 +224,29 @@ static inline const llf_cpu_entry *cpu_entry(const llfree_zones *self, const llf
 }
 
 /* The short way is closed. */
-LLF_NOINLINE static llfree_err get_outside(const llfree_zones *self, uint32_t cpu, uint8_t order, uint8_t class_idx,
+LLF_NOINLINE static llfree_err get_outside(const llfree_zones *self, uint32_t cpu, unsigned order, unsigned class_idx,
 					   uint64_t *frame)
 {
 	llf_section section;
 	const llf_registry *registry = llf_registry_enter(self, &section);
-	return get_long(section, cpu_entry(self, registry, cpu), order, class_idx, frame);
+	llfree_err err = get_careful(cpu_entry(self, registry, cpu), order, class_idx, frame);
+	llf_registry_leave(section);
+	return err;
 }
 
 inline llfree_err llfree_zones_get(llfree_zones *self, llfree_request request, uint64_t *frame)
 {
-	llf_section section;
-	const llf_cpu_entry *entry = llf_short_enter(self, request.cpu, &section);
-	if (LLF_UNLIKELY(!entry))
+	unsigned long *word;
+	const llf_cpu_entry *entry;
+	if (LLF_UNLIKELY(!llf_short_enter(self, request.cpu, &word, &entry)))
 		return get_outside(self, request.cpu, request.order, request.class_idx, frame);
 	uint64_t claim, in_zone;
 	if (LLF_UNLIKELY(request.order || request.class_idx >= entry->classes))
-		return get_long(section, entry, request.order, request.class_idx, frame);
+		return get_long(word, entry, request.order, request.class_idx, frame);
 	if (LLF_UNLIKELY(!llf_claim_pop(&entry->slots[request.class_idx], &claim, &in_zone)))
-		return get_empty(section, entry, request.class_idx, claim, frame);
+		return get_empty(word, entry, request.class_idx, claim, frame);
 	*frame = entry->handle_bits | in_zone;
-	llf_short_leave(section);
+	llf_short_leave(word);
 	return LLFREE_OK;
 }
 
@@ -234,62 +262,77 @@ llfree_err llfree_zones_get_from(llfree_zones *self, llfree_request request, con
 	return err;
 }
 
-/* The whole put. Ends the section. */
-LLF_NOINLINE static llfree_err put_long(llf_section section, const llf_cpu_entry *entry, uint8_t order, uint64_t frame)
+/* The whole put, into any zone. */
+LLF_NOINLINE static llfree_err put_anywhere(const llf_cpu_entry *entry, unsigned order, uint64_t frame)
 {
 	llf_zone *zone = llf_registry_zone(entry->registry, llfree_zone_of(frame));
-	llfree_err err = LLFREE_ERR_INVAL;
-	if (LLF_LIKELY(zone != NULL)) {
-		llfree_request request = { llf_zone_slot(zone, entry_place(entry)), order, 0 };
-		err = llfree_put(&zone->arena.allocator, request, llfree_zone_frame_of(frame));
-		if (LLF_UNLIKELY(llf_u32_load_relaxed(&zone->any_dry)) && err == LLFREE_OK)
-			zone_note_put(zone, order);
+	if (LLF_UNLIKELY(!zone))
+		return LLFREE_ERR_INVAL;
+	llfree_request request = { llf_zone_slot(zone, entry_place(entry)), (uint8_t)order, 0 };
+	llfree_err err = llfree_put(&zone->arena.allocator, request, llfree_zone_frame_of(frame));
+	if (LLF_UNLIKELY(llf_u32_load_relaxed(&zone->any_dry)) && err == LLFREE_OK)
+		zone_note_put(zone, order);
+	return err;
+}
+
+/* The same, mostly of a run into the CPU's first zone. Ends the section, as the next one. */
+LLF_NOINLINE static llfree_err put_long(unsigned long *word, const llf_cpu_entry *entry, unsigned order, uint64_t frame)
+{
+	uint64_t in_zone = frame - entry->handle_bits;
+	llfree_err err;
+	if (LLF_LIKELY(order && in_zone < entry->frames)) {
+		err = first_put(entry, order, 0, in_zone);
+		if (LLF_UNLIKELY(llf_u32_load_relaxed(&entry->zone->any_dry)) && err == LLFREE_OK)
+			zone_note_put(entry->zone, order);
+	} else {
+		err = put_anywhere(entry, order, frame);
 	}
-	llf_registry_leave(section);
+	llf_short_leave(word);
 	return err;
 }
 
 /* Not into the claim of the class that was guessed: the same way on from there, if the guess was right. */
-LLF_NOINLINE static llfree_err put_missed(llf_section section, const llf_cpu_entry *entry, uint8_t class_idx,
-					  uint64_t claim, uint64_t frame)
+LLF_NOINLINE static llfree_err put_missed(unsigned long *word, const llf_cpu_entry *entry, unsigned class_idx,
+					  uint64_t claim, uint64_t in_zone)
 {
-	const llfree_t *allocator = &entry->zone->arena.allocator;
-	uint64_t in_zone = frame - entry->handle_bits;
-	if (LLF_UNLIKELY(llf_exact(allocator)) ||
-	    tree_class(llf_tree_load_relaxed(&allocator->trees[llf_tree_of(in_zone)])) != class_idx)
-		return put_long(section, entry, 0, frame);
-	llfree_request request = { entry->slot_idx, 0, class_idx };
-	llfree_err err = claim_miss(allocator, request, &entry->slots[class_idx], claim, in_zone);
-	(void)request, (void)claim; /* the one or the other */
+	if (LLF_UNLIKELY(llf_exact(entry->allocator) || llf_put_class(entry->allocator, in_zone) != class_idx))
+		return put_long(word, entry, 0, entry->handle_bits + in_zone);
+	llfree_err err = first_miss(entry, class_idx, claim, in_zone);
 	if (LLF_UNLIKELY(llf_u32_load_relaxed(&entry->zone->any_dry)) && err == LLFREE_OK)
 		zone_note_put(entry->zone, 0);
-	llf_registry_leave(section);
+	llf_short_leave(word);
 	return err;
 }
 
-LLF_NOINLINE static llfree_err put_outside(const llfree_zones *self, uint32_t cpu, uint8_t order, uint64_t frame)
+LLF_NOINLINE static llfree_err put_outside(const llfree_zones *self, uint32_t cpu, unsigned order, uint64_t frame)
 {
 	llf_section section;
 	const llf_registry *registry = llf_registry_enter(self, &section);
-	return put_long(section, cpu_entry(self, registry, cpu), order, frame);
+	llfree_err err = put_anywhere(cpu_entry(self, registry, cpu), order, frame);
+	llf_registry_leave(section);
+	return err;
 }
 
 /* The class of the request is a guess at the class of the tree. A claim that holds the half row of the frame says that
  * it is right, or was when the claim was made, which is as good: no look at the tree. */
 inline llfree_err llfree_zones_put(llfree_zones *self, llfree_request request, uint64_t frame)
 {
-	llf_section section;
-	const llf_cpu_entry *entry = llf_short_enter(self, request.cpu, &section);
-	if (LLF_UNLIKELY(!entry))
+	unsigned long *word;
+	const llf_cpu_entry *entry;
+	if (LLF_UNLIKELY(!llf_short_enter(self, request.cpu, &word, &entry)))
 		return put_outside(self, request.cpu, request.order, frame);
 	uint64_t in_zone = frame - entry->handle_bits, claim;
 	if (LLF_UNLIKELY(request.order || request.class_idx >= entry->classes || in_zone >= entry->frames))
-		return put_long(section, entry, request.order, frame);
-	unsigned err = llf_claim_push(&entry->zone->arena.allocator, &entry->rows, &entry->slots[request.class_idx],
-				      in_zone, &claim);
-	if (LLF_UNLIKELY(err == LLF_ERR_MISS))
-		return put_missed(section, entry, request.class_idx, claim, frame);
-	llf_short_leave(section);
+		return put_long(word, entry, request.order, frame);
+	unsigned err =
+		llf_claim_push(&entry->allocator, &entry->rows, &entry->slots[request.class_idx], in_zone, &claim);
+	if (LLF_LIKELY(err == LLFREE_OK)) {
+		llf_short_leave(word);
+		return LLFREE_OK;
+	}
+	if (LLF_LIKELY(err == LLF_ERR_MISS))
+		return put_missed(word, entry, request.class_idx, claim, in_zone);
+	llf_short_leave(word);
 	return (llfree_err)err;
 }
 

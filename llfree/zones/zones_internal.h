@@ -62,7 +62,7 @@ typedef struct llf_cpu_entry {
 	const struct llf_registry *registry; /* in which this stands */
 	uint32_t classes;
 	uint32_t slot_idx;
-	uint64_t unused_;
+	const llfree_t *allocator; /* of the zone */
 } llf_cpu_entry;
 _Static_assert(sizeof(llf_cpu_entry) == LLFREE_CACHE_LINE, "one cache line");
 
@@ -93,15 +93,16 @@ typedef struct llf_counts {
 } llf_counts;
 
 struct llfree_zones {
-	llf_registry *registry; /* published; atomic */
-	uint32_t short_cpus;    /* CPU numbers below may take the short ways */
+	llf_cpu_entry *cpus; /* of the registry that is published; atomic */
+	uint32_t short_cpus; /* CPU numbers below may take the short ways */
 	llf_topology topology;
 	llf_counts *counts; /* counts[cpu * n_nodes + node] */
 	/* below: under the mutex */
 	pthread_mutex_t mutex;
 	llf_zone *zones[LLFREE_ZONES_MAX];
 	uint32_t generation[LLFREE_ZONES_MAX];
-	llf_registry *retired; /* no longer published, perhaps still read */
+	llf_registry *registry; /* that is published */
+	llf_registry *retired;  /* no longer published, perhaps still read */
 	llf_registry *spare;
 	llf_zone none;
 };
@@ -130,7 +131,7 @@ static inline const llf_registry *llf_registry_enter(const llfree_zones *self, l
 									   : CMM_LOAD_SHARED(urcu_bp_gp.ctr);
 	_CMM_STORE_SHARED(*section->word, inside);
 	urcu_bp_smp_mb_slave();
-	return __atomic_load_n(&self->registry, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&self->cpus, __ATOMIC_ACQUIRE)->registry;
 }
 static inline void llf_registry_leave(llf_section section)
 {
@@ -142,24 +143,24 @@ static inline void llf_registry_leave(llf_section section)
 
 /* The same for the short ways: refuses a thread that is not registered, a CPU number that has to be wrapped, a kernel
  * without membarrier() (short_cpus is 0) and a program that is in a section of its own, with no more tests than that.
- * @return where the CPU's gets begin; NULL: not entered, take the long way */
-static inline const llf_cpu_entry *llf_short_enter(const llfree_zones *self, uint32_t cpu, llf_section *section)
+ * So the word says "outside" when the section ends, which is 0 in the nesting bits, whatever the others are.
+ * @return false: not entered, take the long way; *entry: where the CPU's gets begin */
+static inline bool llf_short_enter(const llfree_zones *self, uint32_t cpu, unsigned long **word,
+				   const llf_cpu_entry **entry)
 {
-	section->word = llf_reader_word();
-	if (LLF_UNLIKELY(!section->word || cpu >= self->short_cpus))
-		return NULL;
-	section->outside = *section->word;
-	if (LLF_UNLIKELY(section->outside & URCU_BP_GP_CTR_NEST_MASK))
-		return NULL;
-	_CMM_STORE_SHARED(*section->word, CMM_LOAD_SHARED(urcu_bp_gp.ctr));
+	*word = llf_reader_word();
+	if (LLF_UNLIKELY(!*word || cpu >= self->short_cpus || (unsigned)(**word & URCU_BP_GP_CTR_NEST_MASK)))
+		return false;
+	_CMM_STORE_SHARED(**word, CMM_LOAD_SHARED(urcu_bp_gp.ctr));
 	cmm_barrier(); /* the writer's membarrier() makes it a fence */
-	return &__atomic_load_n(&self->registry, __ATOMIC_ACQUIRE)->cpus[cpu];
+	*entry = __atomic_load_n(&self->cpus, __ATOMIC_ACQUIRE) + cpu;
+	return true;
 }
-static inline void llf_short_leave(llf_section section)
+static inline void llf_short_leave(unsigned long *word)
 {
 	llf_tsan_release(&urcu_bp_gp);
 	cmm_barrier();
-	_CMM_STORE_SHARED(*section.word, section.outside);
+	_CMM_STORE_SHARED(*word, 0);
 	cmm_barrier();
 }
 
