@@ -87,6 +87,7 @@ table() {
 		END {
 			if (!n)
 				exit 2
+			missing = 0
 			k = split(columns, column, " ")
 			printf "llfree-zones / llfree, %s: ratio (llfree, llfree-zones)\norder", unit
 			for (i = 1; i <= k; i++)
@@ -94,12 +95,14 @@ table() {
 			print ""
 			for (o = 1; o <= n; o++) {
 				printf "%5s", order[o]
-				for (i = 1; i <= k; i++)
-					printf " %24s", cell[order[o], column[i]]
+				for (i = 1; i <= k; i++) {
+					missing += !((order[o], column[i]) in cell)
+					printf " %24s", (order[o], column[i]) in cell ? cell[order[o], column[i]] : "-"
+				}
 				print ""
 			}
 			printf "largest: %.3f, %s\n", largest, where
-			exit bound > 0 && largest > bound
+			exit missing ? 2 : bound > 0 && largest > bound
 		}' "$2"
 }
 
