@@ -36,11 +36,11 @@ bool hv_socket_send(int socket_fd, const void *data, size_t bytes, const int *fd
 	if (n_fds > 0) {
 		memset(&control, 0, sizeof(control));
 		message.msg_control = control.bytes;
-		message.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+		message.msg_controllen = (socklen_t)CMSG_SPACE(n_fds * sizeof(int)); /* size_t in glibc */
 		struct cmsghdr *header = CMSG_FIRSTHDR(&message);
 		header->cmsg_level = SOL_SOCKET;
 		header->cmsg_type = SCM_RIGHTS;
-		header->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+		header->cmsg_len = (socklen_t)CMSG_LEN(n_fds * sizeof(int));
 		memcpy(CMSG_DATA(header), fds, n_fds * sizeof(int));
 	}
 	ssize_t sent;
@@ -68,11 +68,20 @@ static bool readable(int socket_fd, uint64_t timeout_ns)
 	}
 }
 
+/* CMSG_NXTHDR of musl mixes signs. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+static struct cmsghdr *header_after(struct msghdr *message, struct cmsghdr *header)
+{
+	return CMSG_NXTHDR(message, header);
+}
+#pragma GCC diagnostic pop
+
 /* Keep what fits, close the rest. */
 static void fds_take(struct msghdr *message, int *fds, size_t *n_fds)
 {
 	size_t room = n_fds != NULL ? *n_fds : 0, n_kept = 0;
-	for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL; header = CMSG_NXTHDR(message, header)) {
+	for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL; header = header_after(message, header)) {
 		if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
 			continue;
 		size_t n_here = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);

@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -34,6 +35,12 @@ enum { SCAN_PRESENT = 1 << 3, SCAN_SWAPPED = 1 << 4, SCAN_ZERO_PAGE = 1 << 5, SC
 _Static_assert(sizeof(scan_arg) == 96 && sizeof(scan_region) == 24, "layout of the kernel");
 
 enum { HUGE_WORDS = HV_HUGE_FRAMES / 64 };
+
+/* C libraries differ in the type of a request. */
+static long scan(int pagemap_fd, scan_arg *arg)
+{
+	return syscall(SYS_ioctl, pagemap_fd, SCAN_IOCTL, arg);
+}
 
 /* A map without arrays only counts. */
 static void bits_add(hv_residency_map *map, uint64_t first_frame, uint64_t end_frame)
@@ -79,12 +86,12 @@ static hv_err look_scan(const hv_residency *self, const hv_memory *memory, hv_re
 		.return_mask = SCAN_PRESENT | SCAN_HUGE,
 	};
 	while (arg.start < arg.end) {
-		int n_found = ioctl(self->pagemap_fd, SCAN_IOCTL, &arg);
+		long n_found = scan(self->pagemap_fd, &arg);
 		if (n_found < 0 && errno == EINTR)
 			continue;
 		if (n_found < 0)
 			return HV_ERR_SYSTEM;
-		for (int at = 0; at < n_found; at++)
+		for (long at = 0; at < n_found; at++)
 			map_add(map, (regions[at].start - base) / HV_FRAME_BYTES,
 				(regions[at].end - base) / HV_FRAME_BYTES, (regions[at].categories & SCAN_HUGE) != 0);
 		arg.start = arg.walk_end;
@@ -198,7 +205,7 @@ bool hv_residency_scan_known(void)
 			 .n_regions = 1,
 			 .category_anyof_mask = SCAN_PRESENT,
 			 .return_mask = SCAN_PRESENT };
-	bool known = ioctl(fd, SCAN_IOCTL, &arg) >= 0;
+	bool known = scan(fd, &arg) >= 0;
 	close(fd);
 	return known;
 }

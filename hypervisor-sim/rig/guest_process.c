@@ -28,7 +28,10 @@ static hv_err process_spawn(hv_guest_process *self)
 	int ends[2];
 	if (!hv_socket_pair(ends))
 		return HV_ERR_SYSTEM;
-	char *const arguments[] = { program_invocation_name, (char *)(uintptr_t)HV_GUEST_COMMAND, NULL };
+	/* without a name the guest would see no command either, and be one more host; some argp for musl leave it empty
+	 */
+	const char *name = program_invocation_name != NULL ? program_invocation_name : "hvsim";
+	char *const arguments[] = { (char *)(uintptr_t)name, (char *)(uintptr_t)HV_GUEST_COMMAND, NULL };
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	sigset_t held;

@@ -11,9 +11,14 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
+
+#ifndef RWF_NOWAIT
+#define RWF_NOWAIT 8
+#endif
 
 enum { HV_CHANNEL_HOST_BELLS = HV_CHANNEL_RINGS_MAX + 1, HV_CHANNEL_EARS_AT = 2 + HV_CHANNEL_RINGS_MAX };
 
@@ -42,8 +47,9 @@ void hv_bell_empty(int bell)
 	uint64_t rings;
 	struct iovec place = { &rings, sizeof(rings) };
 	/* nothing else reads a counter without waiting when somebody took its O_NONBLOCK away: found ready by poll() it
-	 * may be empty again, and it can't be opened once more for a flag of our own */
-	while (preadv2(bell, &place, 1, -1, RWF_NOWAIT) < 0 && errno == EINTR)
+	 * may be empty again, and it can't be opened once more for a flag of our own; by syscall(), since musl has no
+	 * function for it before 1.2.5 */
+	while (syscall(SYS_preadv2, bell, &place, 1ul, -1l, -1l, RWF_NOWAIT) < 0 && errno == EINTR)
 		;
 }
 

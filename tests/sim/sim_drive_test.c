@@ -132,7 +132,7 @@ static void plugin_is_loaded_or_refused_with_a_reason(void **state)
 					      { PLUGIN("hv_policy_with_needs"), "does not know" },
 					      { PLUGIN("hv_policy_with_name"), "its name" },
 					      { "/dev/null", "" },
-					      { "/tmp/there/is/no/such.so", "cannot open" } };
+					      { "/tmp/there/is/no/such.so", "No such file" } };
 	for (size_t at = 0; at < sizeof(bad) / sizeof(bad[0]); at++) {
 		assert_null(hv_policy_load(bad[at][0], why, sizeof(why)));
 		if (strstr(why, bad[at][1]) == NULL)
