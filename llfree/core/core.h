@@ -142,8 +142,9 @@ void llf_durable_take_run(const llfree_t *self, uint64_t row, unsigned order);
 bool llf_durable_give_run(const llfree_t *self, uint64_t row, unsigned order);
 /* The frames of a row that are taken. */
 uint64_t llf_durable_row(const llfree_t *self, uint64_t row);
-/* Flush the word of a child (E), of a tree (offline), the whole region. */
-void llf_durable_mark(const llfree_t *self, uint64_t child_idx);
+/* E, by the host: set after, cleared before the same in the volatile half; the host does one at a time per child. */
+void llf_durable_set_evicted(const llfree_t *self, uint64_t child_idx, bool evicted);
+/* Flush the word of a tree (offline), the whole region. */
 void llf_durable_tree(const llfree_t *self, uint64_t tree_idx);
 void llf_durable_all(const llfree_t *self);
 

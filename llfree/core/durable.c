@@ -17,6 +17,10 @@
  * loss and any order of stores: a frame whose get has returned is taken, one whose put has returned is free, and the
  * run of an operation that was under way is one or the other as a whole. Recovery only reads these words
  * (tests/explore/media.c).
+ *
+ * E is here as well: cleared and flushed before it is cleared in the volatile half, so who sees a huge frame installed
+ * and takes frames of it may count on that; set after it, and before the memory is discarded. So while the two differ
+ * the memory is there.
  */
 #include "core/core.h"
 
@@ -152,10 +156,17 @@ bool llf_durable_give_run(const llfree_t *self, uint64_t row, unsigned order)
 	return order <= LLFREE_HUGE_ORDER ? give_in_child(self, row, order) : give_in_tree(self, row, order);
 }
 
-void llf_durable_mark(const llfree_t *self, uint64_t child_idx)
+void llf_durable_set_evicted(const llfree_t *self, uint64_t child_idx, bool evicted)
 {
-	if (self->durable_rows)
-		flush(self, &self->children[child_idx], sizeof(llfree_child_cell));
+	if (!self->durable_rows)
+		return;
+	llfree_child_cell *child = &self->durable_children[child_idx];
+	uint16_t word = llf_child_load_relaxed(child);
+	for (unsigned tries = 0; tries < LLF_RETRY_MAX && child_evicted(word) != evicted; tries++) {
+		if (llf_child_cas_acqrel(child, &word, (uint16_t)(word ^ LLFREE_CHILD_EVICTED)))
+			break;
+	}
+	flush(self, child, sizeof(*child));
 }
 
 void llf_durable_tree(const llfree_t *self, uint64_t tree_idx)

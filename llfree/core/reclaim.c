@@ -19,7 +19,7 @@ llfree_err llfree_reclaim_soft(const llfree_t *self, uint64_t huge_idx)
 		return LLFREE_ERR_STATE;
 	bool done = child_set(&self->children[huge_idx], LLFREE_HUGE_FRAMES, LLFREE_HUGE_FRAMES | LLFREE_CHILD_EVICTED);
 	if (done)
-		llf_durable_mark(self, huge_idx);
+		llf_durable_set_evicted(self, huge_idx, true);
 	return done ? LLFREE_OK : LLFREE_ERR_STATE;
 }
 
@@ -78,7 +78,7 @@ llfree_err llfree_reclaim_hard(const llfree_t *self, uint64_t huge_idx, bool *wa
 		return LLFREE_ERR_STATE;
 	}
 	llf_rows_fill(self, huge_idx);
-	llf_durable_mark(self, huge_idx);
+	llf_durable_set_evicted(self, huge_idx, true);
 	if (llf_durable(self))
 		llf_durable_take_run(self, huge_idx * LLFREE_HUGE_ROWS, LLFREE_HUGE_ORDER);
 	*was_evicted = child_evicted(seen);
@@ -107,15 +107,15 @@ llfree_err llfree_install(const llfree_t *self, uint64_t huge_idx)
 		return LLFREE_ERR_INVAL;
 	llfree_child_cell *child = &self->children[huge_idx];
 	uint16_t word = llf_child_load_relaxed(child);
+	if (child_evicted(word))
+		llf_durable_set_evicted(self, huge_idx, false);
 	for (unsigned tries = 0; tries < LLFREE_HUGE_FRAMES; tries++) {
 		if (!child_evicted(word))
 			return LLFREE_ERR_STATE;
 		/* The guest may go on taking frames of it beside this; each try lost is a frame taken or rolled back.
 		 */
-		if (llf_child_cas_acqrel(child, &word, (uint16_t)(word & ~LLFREE_CHILD_EVICTED))) {
-			llf_durable_mark(self, huge_idx);
+		if (llf_child_cas_acqrel(child, &word, (uint16_t)(word & ~LLFREE_CHILD_EVICTED)))
 			return LLFREE_OK;
-		}
 	}
 	return LLFREE_ERR_CORRUPT;
 }

@@ -226,12 +226,24 @@ static bool durable_child_taken(const llfree_t *self, uint64_t child_idx)
 	return taken == UINT64_MAX;
 }
 
+static uint16_t recover_evicted(const llfree_t *self, uint64_t child_idx, uint16_t evicted, bool lost_stores)
+{
+	llfree_child_cell *cell = &self->durable_children[child_idx];
+	uint16_t word = llf_child_load_relaxed(cell);
+	if (lost_stores)
+		return word & LLFREE_CHILD_EVICTED;
+	llf_child_store_relaxed(cell, (uint16_t)((word & ~LLFREE_CHILD_EVICTED) | evicted));
+	return evicted;
+}
+
 /* The durable words if there are any; else huge mark over rows, rows over count. @return the free frames of the child.
  */
-static unsigned recover_child(const llfree_t *self, uint64_t child_idx)
+static unsigned recover_child(const llfree_t *self, uint64_t child_idx, bool lost_stores)
 {
 	uint16_t word = llf_child_load_relaxed(&self->children[child_idx]);
 	uint16_t evicted = word & LLFREE_CHILD_EVICTED;
+	if (llf_durable(self)) /* after a kill the volatile half is as good, and may be ahead */
+		evicted = recover_evicted(self, child_idx, evicted, lost_stores);
 	bool whole = llf_child_capacity(self, child_idx) == LLFREE_HUGE_FRAMES;
 	/* Durable: taken as one or in parts looks the same; marked huge, it can be put both ways. */
 	bool huge = whole && (llf_durable(self) ? durable_child_taken(self, child_idx) : child_huge(word));
@@ -264,7 +276,7 @@ llfree_err llfree_recover(llfree_t *self, void *region, size_t region_bytes, boo
 	for (uint64_t tree_idx = 0; tree_idx < self->n_trees; tree_idx++) {
 		unsigned free_frames = 0;
 		for (uint64_t i = tree_idx * LLFREE_TREE_HUGE; i < llf_tree_end_child(self, tree_idx); i++)
-			free_frames += recover_child(self, i);
+			free_frames += recover_child(self, i, keep_claims);
 		uint32_t old = llf_tree_load_relaxed(&self->trees[tree_idx]);
 		uint32_t next = tree_with_class(free_frames, llf_known_class(self, tree_class(old)));
 		llf_tree_store_relaxed(&self->trees[tree_idx], next | (old & LLFREE_TREE_OFFLINE));
