@@ -39,7 +39,7 @@ typedef struct multi {
 	const char *peaks;
 	bool staggered;
 	qvm_crowd crowd;
-	_Atomic uint64_t resize_ns, n_short, n_verified;
+	_Atomic uint64_t n_verified;
 	/* by the looks */
 	double over_s;
 	uint64_t last_ns;
@@ -49,41 +49,21 @@ typedef struct multi {
 	multi_sums base[2];
 } multi;
 
-static bool fault(qvm_member *member, const char *what, const char *detail)
-{
-	if (member->why[0] == '\0')
-		snprintf(member->why, sizeof(member->why), "%.40s, %.60s: %.200s", member->name, what, detail);
-	return false;
-}
-
-/* Techniques that are given limits only. Less than wanted is no fault: the guest may not have it free. */
-static bool limit_set(multi *self, qvm_member *member, hv_command command, uint64_t limit_bytes)
-{
-	const hv_technique *technique = self->technique->technique;
-	if (technique->automatic || technique->grain_bytes == 0)
-		return true;
-	hv_move move = hv_monitor_do(&member->rig.monitor, command, limit_bytes);
-	atomic_fetch_add(&self->resize_ns, move.elapsed_ns);
-	atomic_fetch_add(&self->n_short, move.err == HV_ERR_SHORT);
-	return move.err == HV_OK || move.err == HV_ERR_SHORT ||
-	       fault(member, command == HV_COMMAND_GROW ? "grow" : "shrink", hv_err_text(move.err));
-}
-
 /* One turn: memory, a load, no load any more. */
 static bool load_once(multi *self, qvm_member *member)
 {
 	qvm_hold hold = { 0 };
 	const multi_options *options = self->options;
-	if (!limit_set(self, member, HV_COMMAND_GROW, options->common.memory_bytes))
+	if (!qvm_member_resize(member, HV_COMMAND_GROW, options->common.memory_bytes))
 		return false;
-	bool ok = qvm_hold_fill(&hold, &member->rig, options->fill_bytes);
+	bool ok = qvm_hold_begin(&hold, &member->rig) && qvm_hold_set(&hold, options->fill_bytes);
 	bool on = ok && qvm_member_sleep(member, options->hold_s * UINT64_C(1000000000));
 	ok = ok && (!on || qvm_hold_verify(&hold));
 	ok = qvm_hold_end(&hold) && ok;
 	if (!ok)
-		return fault(member, "load", hold.why);
+		return qvm_member_fault(member, "load", hold.why);
 	atomic_fetch_add(&self->n_verified, on);
-	return limit_set(self, member, HV_COMMAND_SHRINK, options->common.target_bytes);
+	return qvm_member_resize(member, HV_COMMAND_SHRINK, options->common.target_bytes);
 }
 
 /* @return false: it failed. A member that is told to stop has not. */
@@ -158,6 +138,9 @@ static void emit(multi *self)
 	const qvm_rig *rig = &crowd->members[0].rig;
 	multi_sums sums = { qvm_series_gib_min(&crowd->watch), (double)crowd->watch.peak_bytes,
 			    (double)(crowd->watch.last_ns - crowd->watch.begin_ns) / 1e9 };
+	double resize_s = 0;
+	for (uint32_t idx = 0; idx < crowd->n_members; idx++)
+		resize_s += (double)crowd->members[idx].resize_ns / 1e9;
 	snprintf(note, sizeof(note), "accelerator %s", qvm_accel_text(rig->vm.accel));
 	snprintf(phase, sizeof(phase), "fill, %s, %" PRIu32 " VMs", self->peaks, crowd->n_members);
 	hv_row like = { .scenario = "multivm",
@@ -171,7 +154,7 @@ static void emit(multi *self)
 			.quiet = true };
 	qvm_series_emit(&crowd->watch, self->result, &like);
 	hv_session_figure(self->result, &like, "runtime", "s", sums.runtime_s);
-	hv_session_figure(self->result, &like, "resize-time", "s", (double)atomic_load(&self->resize_ns) / 1e9);
+	hv_session_figure(self->result, &like, "resize-time", "s", resize_s);
 	hv_session_figure(self->result, &like, "over-budget", "s", self->over_s);
 	hv_session_figure(self->result, &like, "failed", "count", self->n_blamed);
 	compare(self, &like, &sums);
@@ -179,21 +162,23 @@ static void emit(multi *self)
 		hv_row vm = like;
 		snprintf(vm_phase, sizeof(vm_phase), "%s, VM %" PRIu32, phase, idx + 1);
 		vm.phase = vm_phase;
-		qvm_series_emit_series(&crowd->members[idx].watch, self->result, &vm);
+		qvm_series_emit_as(&crowd->members[idx].watch, self->result, &vm, "resident");
 	}
 	hv_result_say(self->result, "%-10s %-14s %3" PRIu32 " %9.2f %9.0f %9.1f %9.1f %11.1f %7" PRIu32 "\n",
 		      self->peaks, technique->name, crowd->n_members, sums.gib_min, sums.peak_bytes / (1 << 20),
-		      sums.runtime_s, (double)atomic_load(&self->resize_ns) / 1e9, self->over_s, self->n_blamed);
+		      sums.runtime_s, resize_s, self->over_s, self->n_blamed);
 }
 
 /* All went well, or what did not, and the console of whom it happened to. */
 static void judge(multi *self)
 {
 	char name[120], detail[320] = "", tail[800];
+	uint64_t n_short = 0;
 	bool ok = true;
 	for (uint32_t idx = 0; ok && idx < self->crowd.n_members; idx++) {
 		qvm_member *member = &self->crowd.members[idx];
 		ok = !member->failed;
+		n_short += member->n_short;
 		if (ok)
 			continue;
 		snprintf(detail, sizeof(detail), "%s", member->why);
@@ -205,7 +190,7 @@ static void judge(multi *self)
 	uint64_t n_wanted = self->options->vms * self->options->common.iterations;
 	if (ok)
 		snprintf(detail, sizeof(detail), "%" PRIu64 " loads verified, %" PRIu64 " resizes short",
-			 atomic_load(&self->n_verified), atomic_load(&self->n_short));
+			 atomic_load(&self->n_verified), n_short);
 	ok = ok && atomic_load(&self->n_verified) == n_wanted;
 	snprintf(name, sizeof(name), "%s, %s: no wrong byte in a guest (H1)", self->technique->technique->name,
 		 self->peaks);
@@ -223,8 +208,6 @@ static void technique_run(multi *self)
 			     .work = work,
 			     .context = self,
 			     .n_members = (uint32_t)self->options->vms };
-	atomic_store(&self->resize_ns, 0);
-	atomic_store(&self->n_short, 0);
 	atomic_store(&self->n_verified, 0);
 	self->over_s = 0;
 	self->over = false;

@@ -158,6 +158,25 @@ void qvm_crowd_clear(qvm_crowd *self)
 	pthread_mutex_destroy(&self->lock);
 }
 
+bool qvm_member_fault(qvm_member *self, const char *what, const char *detail)
+{
+	if (self->why[0] == '\0')
+		snprintf(self->why, sizeof(self->why), "%.40s, %.60s: %.200s", self->name, what, detail);
+	return false;
+}
+
+bool qvm_member_resize(qvm_member *self, hv_command command, uint64_t limit_bytes)
+{
+	const hv_technique *technique = self->rig.technique->technique;
+	if (technique->automatic || technique->grain_bytes == 0)
+		return true;
+	hv_move move = hv_monitor_do(&self->rig.monitor, command, limit_bytes);
+	self->resize_ns += move.elapsed_ns;
+	self->n_short += move.err == HV_ERR_SHORT;
+	return move.err == HV_OK || move.err == HV_ERR_SHORT ||
+	       qvm_member_fault(self, command == HV_COMMAND_GROW ? "grow" : "shrink", hv_err_text(move.err));
+}
+
 bool qvm_member_turn(qvm_member *self, uint64_t turn)
 {
 	qvm_crowd *crowd = self->crowd;

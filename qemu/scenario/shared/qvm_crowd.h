@@ -20,6 +20,7 @@ typedef struct qvm_member {
 	qvm_rig rig;
 	hv_err start_err; /**< HV_OK: it is up */
 	qvm_series watch;
+	uint64_t resize_ns, n_short; /**< in qvm_member_resize(); resizes for which the guest had too little free */
 	bool failed;
 	char why[320]; /**< why it failed */
 } qvm_member;
@@ -55,6 +56,11 @@ void qvm_crowd_clear(qvm_crowd *self);
 
 /* For work(), on the member's thread. */
 
+/** What went wrong first. @return false */
+bool qvm_member_fault(qvm_member *self, const char *what, const char *detail);
+/** Give or take memory by a technique that is given limits; nothing by others. Less than wanted is no fault: the guest
+ *  may not have it free. @return false: self->why */
+HV_MUST_CHECK bool qvm_member_resize(qvm_member *self, hv_command command, uint64_t limit_bytes);
 /** Wait until it is this turn. @return false: nobody is to go on */
 HV_MUST_CHECK bool qvm_member_turn(qvm_member *self, uint64_t turn);
 /** The next one's turn. */

@@ -34,29 +34,39 @@ static bool judge(qvm_hold *self, const cJSON *answer)
 	       fault(self, "the guest's memory is not as it wrote it", qvm_answer_text(answer, "first"));
 }
 
-bool qvm_hold_fill(qvm_hold *self, qvm_rig *rig, uint64_t bytes)
+bool qvm_hold_begin(qvm_hold *self, qvm_rig *rig)
 {
-	char detail[120];
 	cJSON *answer = NULL, *spawn = cJSON_CreateObject();
 	*self = (qvm_hold){ .rig = rig };
 	cJSON_AddStringToObject(spawn, "kind", "memory");
 	bool ok = ask(self, "spawn", spawn, &answer);
 	self->job = qvm_answer_count(answer, "job");
 	cJSON_Delete(answer);
-	answer = NULL;
-	if (!ok)
-		return false;
-	cJSON *fill = cJSON_CreateObject();
-	cJSON_AddNumberToObject(fill, "bytes", (double)bytes);
-	cJSON_AddStringToObject(fill, "pattern", "touch");
-	if (rig->technique->device_frames)
-		cJSON_AddStringToObject(fill, "device", "/dev/llfree");
-	ok = ask(self, "fill", fill, &answer) && judge(self, answer);
-	self->held_bytes = qvm_answer_count(answer, "held");
+	return ok;
+}
+
+bool qvm_hold_set(qvm_hold *self, uint64_t bytes)
+{
+	char detail[120];
+	cJSON *answer = NULL, *arguments;
+	bytes &= ~(uint64_t)(HV_HUGE_BYTES - 1);
+	bool more = bytes > self->held_bytes;
+	if (bytes == self->held_bytes)
+		return true;
+	arguments = cJSON_CreateObject();
+	cJSON_AddNumberToObject(arguments, "bytes",
+				(double)(more ? bytes - self->held_bytes : self->held_bytes - bytes));
+	if (more)
+		cJSON_AddStringToObject(arguments, "pattern", "touch");
+	if (more && self->rig->technique->device_frames)
+		cJSON_AddStringToObject(arguments, "device", "/dev/llfree");
+	bool ok = ask(self, more ? "fill" : "free", arguments, &answer) && judge(self, answer);
+	if (ok)
+		self->held_bytes = qvm_answer_count(answer, "held");
 	cJSON_Delete(answer);
-	snprintf(detail, sizeof(detail), "the guest got %" PRIu64 " of %" PRIu64 " MiB", self->held_bytes >> 20,
+	snprintf(detail, sizeof(detail), "the guest holds %" PRIu64 " of %" PRIu64 " MiB", self->held_bytes >> 20,
 		 bytes >> 20);
-	return ok && (self->held_bytes >= bytes || fault(self, "fill", detail));
+	return ok && (self->held_bytes == bytes || fault(self, more ? "fill" : "free", detail));
 }
 
 bool qvm_hold_verify(qvm_hold *self)

@@ -14,9 +14,12 @@ typedef struct qvm_hold {
 	char why[300]; /**< what went wrong first; empty = nothing */
 } qvm_hold;
 
-/** Take so much, written page by page, from the memory that the technique resizes. @return false: self->why, also when
- *  the guest got less than asked for or its pages were not zero; qvm_hold_end() is still to be called */
-HV_MUST_CHECK bool qvm_hold_fill(qvm_hold *self, qvm_rig *rig, uint64_t bytes);
+/** Begin with nothing. @return false: self->why; qvm_hold_end() is still to be called, here and below */
+HV_MUST_CHECK bool qvm_hold_begin(qvm_hold *self, qvm_rig *rig);
+/** Hold so much from now on, in blocks of 2 MiB, from the memory that the technique resizes: what is more is written
+ *  page by page, what is less is given back. @return false: self->why, also when the guest got less than asked for or
+ *  its pages were not zero */
+HV_MUST_CHECK bool qvm_hold_set(qvm_hold *self, uint64_t bytes);
 /** Read it all again. @return false: self->why, also when a page is not as it was written */
 HV_MUST_CHECK bool qvm_hold_verify(qvm_hold *self);
 /** Let go of it; nothing when it holds nothing. @return false: self->why */

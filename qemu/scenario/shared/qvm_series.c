@@ -24,18 +24,18 @@ double qvm_series_gib_min(const qvm_series *self)
 	return self->byte_ns / 60e9 / (double)(UINT64_C(1) << 30);
 }
 
-void qvm_series_emit_series(const qvm_series *self, hv_result *result, const hv_row *like)
+void qvm_series_emit_as(const qvm_series *self, hv_result *result, const hv_row *like, const char *metric)
 {
 	size_t n_steps = self->resident.n_values > 1 ? self->resident.n_values - 1 : 1;
 	double interval_s = (double)(self->last_ns - self->begin_ns) / 1e9 / (double)n_steps;
-	hv_session_series(result, like, "resident", "bytes", &self->resident, interval_s);
+	hv_session_series(result, like, metric, "bytes", &self->resident, interval_s);
 }
 
 void qvm_series_emit(const qvm_series *self, hv_result *result, const hv_row *like)
 {
 	hv_session_figure(result, like, "footprint", "GiB*min", qvm_series_gib_min(self));
 	hv_session_figure(result, like, "resident-peak", "bytes", (double)self->peak_bytes);
-	qvm_series_emit_series(self, result, like);
+	qvm_series_emit_as(self, result, like, "resident");
 }
 
 void qvm_series_clear(qvm_series *self)

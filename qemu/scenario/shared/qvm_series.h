@@ -23,8 +23,8 @@ HV_MUST_CHECK bool qvm_series_look(qvm_series *self, uint64_t now_ns, uint64_t r
 double qvm_series_gib_min(const qvm_series *self);
 /** Rows `footprint`, `resident-peak` and the series `resident`, like the template. */
 void qvm_series_emit(const qvm_series *self, hv_result *result, const hv_row *like);
-/** The series alone. */
-void qvm_series_emit_series(const qvm_series *self, hv_result *result, const hv_row *like);
+/** The series alone, as this metric. */
+void qvm_series_emit_as(const qvm_series *self, hv_result *result, const hv_row *like, const char *metric);
 /** Forget it all; it may begin anew. */
 void qvm_series_clear(qvm_series *self);
 
