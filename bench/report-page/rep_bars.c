@@ -16,6 +16,17 @@ struct rep_bars_row *rep_bars_row(rep_bars *bars, const char *label)
 	return row;
 }
 
+void rep_bars_metrics(rep_bars *bars, const rep_set *set, rep_query query, const char *const *metrics, size_t n_metrics)
+{
+	rep_names who = rep_set_who(set, &query);
+	for (size_t at = 0; at < who.n_names; at++) {
+		query.who = who.names[at];
+		struct rep_bars_row *row = rep_bars_row(bars, query.who);
+		for (size_t mark = 0; mark < n_metrics; mark++)
+			row->values[mark] = rep_set_value(set, query, metrics[mark]);
+	}
+}
+
 static bool range_find(const rep_bars *bars, double *low, double *high)
 {
 	*low = INFINITY;

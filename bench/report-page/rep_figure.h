@@ -80,6 +80,9 @@ typedef struct rep_bars {
 
 /** A new row, to be filled in. */
 struct rep_bars_row *rep_bars_row(rep_bars *bars, const char *label);
+/** A row for each allocator or technique that has rows which match, mark by mark the medians of these metrics. */
+void rep_bars_metrics(rep_bars *bars, const rep_set *set, rep_query query, const char *const *metrics,
+		      size_t n_metrics);
 /** Script, data and table. @return false: no row has a value */
 bool rep_bars_draw(rep_figure *figure, const rep_bars *bars);
 

@@ -172,6 +172,22 @@ const rep_row *rep_set_find(const rep_set *set, const rep_query *query)
 	return found;
 }
 
+rep_value rep_set_value(const rep_set *set, rep_query query, const char *metric)
+{
+	query.metric = metric;
+	const rep_row *row = rep_set_find(set, &query);
+	return row != NULL ? row->median : (rep_value){ 0 };
+}
+
+unsigned rep_set_fewest_threads(const rep_set *set, const rep_query *query)
+{
+	unsigned fewest = 0;
+	const rep_row *row;
+	for (size_t at = 0; (row = rep_set_next(set, query, &at)) != NULL;)
+		fewest = fewest == 0 || row->threads < fewest ? row->threads : fewest;
+	return fewest;
+}
+
 void rep_names_add(rep_names *names, const char *name)
 {
 	for (size_t at = 0; at < names->n_names; at++)

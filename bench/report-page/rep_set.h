@@ -67,6 +67,10 @@ typedef struct rep_query {
 const rep_row *rep_set_next(const rep_set *set, const rep_query *query, size_t *at);
 /** The last row that matches, as with files of several runs the newest counts. NULL: none. */
 const rep_row *rep_set_find(const rep_set *set, const rep_query *query);
+/** The median of the row that matches with this metric; no value: none. */
+rep_value rep_set_value(const rep_set *set, rep_query query, const char *metric);
+/** The fewest threads of all rows that match; 0: none does. */
+unsigned rep_set_fewest_threads(const rep_set *set, const rep_query *query);
 
 /** The name of a time axis of its series: simulated, unless its note says that a real VM was measured. */
 const char *rep_row_time(const rep_row *row);

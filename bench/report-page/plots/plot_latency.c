@@ -18,24 +18,17 @@ static const rep_mark marks[] = { { "median, ns", REP_BAR, false }, { "p50", REP
 				  { "p99.99", REP_CROSS, false },   { "x one exchange", REP_TICK, true },
 				  { "low, ns", REP_TICK, true },    { "high, ns", REP_TICK, true } };
 
-static rep_value value_of(const rep_set *set, rep_query query, const char *metric)
-{
-	query.metric = metric;
-	const rep_row *row = rep_set_find(set, &query);
-	return row != NULL ? row->median : (rep_value){ 0 };
-}
-
 static void row_fill(const rep_set *set, const rep_query *query, rep_bars *bars, const rep_row *found, bool percentiles)
 {
 	struct rep_bars_row *row = rep_bars_row(bars, query->who);
 	row->values[0] = found->median;
 	if (percentiles) {
-		row->values[1] = value_of(set, *query, "p50");
-		row->values[2] = value_of(set, *query, "p99");
-		row->values[3] = value_of(set, *query, "p99.9");
-		row->values[4] = value_of(set, *query, "p99.99");
+		row->values[1] = rep_set_value(set, *query, "p50");
+		row->values[2] = rep_set_value(set, *query, "p99");
+		row->values[3] = rep_set_value(set, *query, "p99.9");
+		row->values[4] = rep_set_value(set, *query, "p99.99");
 	}
-	row->values[5] = rep_value_ratio(found->median, value_of(set, *query, "cas_ns"));
+	row->values[5] = rep_value_ratio(found->median, rep_set_value(set, *query, "cas_ns"));
 	if (found->n_samples > 1) {
 		row->values[6] = found->low;
 		row->values[7] = found->high;
@@ -48,13 +41,10 @@ static rep_made build(const rep_set *set, size_t idx, rep_figure *figure)
 		return REP_LAST;
 	rep_query query = { REP_ANY, .scenario = patterns[idx].scenario, .metric = patterns[idx].metric };
 	query.order = 0;
-	const rep_row *first = NULL, *each;
-	for (size_t at = 0; (each = rep_set_next(set, &query, &at)) != NULL;)
-		if (first == NULL || each->threads < first->threads)
-			first = each;
+	query.threads = (int)rep_set_fewest_threads(set, &query);
+	const rep_row *first = rep_set_find(set, &query);
 	if (first == NULL)
 		return REP_NOTHING;
-	query.threads = (int)first->threads;
 	rep_bars bars = {
 		.axis = "ns per operation (log scale)", .row_head = "allocator", .logarithmic = true, .marks = marks
 	};

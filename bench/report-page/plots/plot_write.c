@@ -8,13 +8,6 @@ static const rep_mark marks[] = { { "first use, GiB/s", REP_BAR, false }, { "aga
 				  { "touch, us/MiB", REP_TICK, true },    { "free, us/MiB", REP_TICK, true },
 				  { "low, GiB/s", REP_TICK, true },       { "high, GiB/s", REP_TICK, true } };
 
-static rep_value value_of(const rep_set *set, rep_query query, const char *metric)
-{
-	query.metric = metric;
-	const rep_row *row = rep_set_find(set, &query);
-	return row != NULL ? row->median : (rep_value){ 0 };
-}
-
 static rep_made build(const rep_set *set, size_t idx, rep_figure *figure)
 {
 	static const char *const metrics[] = { "gib_s",      "again_gib_s",  "map_us_mib",
@@ -34,7 +27,7 @@ static rep_made build(const rep_set *set, size_t idx, rep_figure *figure)
 		row = rep_set_find(set, &query);
 		struct rep_bars_row *line = rep_bars_row(&bars, query.who);
 		for (size_t mark = 0; mark < 6; mark++)
-			line->values[mark] = value_of(set, query, metrics[mark]);
+			line->values[mark] = rep_set_value(set, query, metrics[mark]);
 		if (row->n_samples > 1) {
 			line->values[6] = row->low;
 			line->values[7] = row->high;
