@@ -144,7 +144,7 @@ static bool page_run(write_run *self, unsigned page)
 	hv_session_progress("%s: %s ", technique->name, page_names[page]);
 	if (takes && !take_and_give(self, &moved_bytes))
 		return false;
-	if (technique->automatic && moved_bytes == 0) { /* a guest on a busy machine has no time to report */
+	if (takes && technique->automatic && moved_bytes == 0) { /* a guest on a busy machine has no time to report */
 		hv_session_progress(NULL);
 		hv_result_skip(self->result, technique->name, "a pass took nothing, so nothing was given again");
 		takes = false;
