@@ -23,12 +23,15 @@
 /* The kernel's last word on an option counts, so that of --append. */
 #define GUEST_APPEND "init_on_alloc=0"
 
+/* Lives as long as the process. */
 static const char *kept_text(const char *format, const char *first, const char *second)
 {
+	static char *texts[16];
+	static size_t n_texts;
 	char *text = NULL;
-	if (asprintf(&text, format, first, second) < 0)
+	if (n_texts == sizeof(texts) / sizeof(texts[0]) || asprintf(&text, format, first, second) < 0)
 		return NULL;
-	return text;
+	return texts[n_texts++] = text;
 }
 
 /* By its name, for its messages. @return false: nobody tells */
@@ -42,14 +45,15 @@ static bool own_path(char *path, size_t path_bytes)
 /* Beside this program where it is installed; in its own folder of a build. */
 static const char *hvsim_path(const qvm_validate_options *options)
 {
-	static const char *const places[] = { "%s/hvsim%s", "%s/../hypervisor-sim/hvsim%s" };
+	static const char *const places[] = { "%s/hvsim", "%s/../hypervisor-sim/hvsim" };
+	static char path[600];
 	char self[512];
 	if (options->hvsim != NULL || !own_path(self, sizeof(self)))
 		return options->hvsim != NULL ? options->hvsim : "hvsim";
 	*strrchr(self, '/') = '\0';
 	for (size_t at = 0; at < sizeof(places) / sizeof(places[0]); at++) {
-		const char *path = kept_text(places[at], self, "");
-		if (path != NULL && access(path, X_OK) == 0)
+		snprintf(path, sizeof(path), places[at], self);
+		if (access(path, X_OK) == 0)
 			return path;
 	}
 	return "hvsim";
