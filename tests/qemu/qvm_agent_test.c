@@ -173,8 +173,8 @@ static void memory_holds_its_pattern_until_it_is_given_back(void **state)
 	refused(self, "verify", with_number(NULL, "job", (double)job), "there is no such job");
 }
 
-/* Much at once, and back again: all of it checked when it goes, zero when it comes. Threads that got no CPU in one round
- * give theirs in a later one. */
+/* Much at once, and back again: all of it checked when it goes, zero when it comes. Threads that got no CPU in one
+ * round give theirs in a later one. */
 static void memory_that_goes_for_a_while_comes_back_zeroed(void **state)
 {
 	fixture *self = *state;
