@@ -133,6 +133,8 @@ static void small_report_order_finds_small_blocks(void **state)
 	static hv_rig rig;
 	const char *failed_step;
 	static const char *const allocators[] = { "buddy", "llfree" };
+	if (!t_grain_fits("blocks of 16 KiB", 4 * HV_FRAME_BYTES))
+		skip();
 	for (size_t at = 0; at < 2; at++) {
 		hv_rig_config config = { .vm = t_vm_config("anon-4k", 8, 1),
 					 .technique = hv_technique_find("base-auto"),

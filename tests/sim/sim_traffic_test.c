@@ -47,6 +47,8 @@ static void drivers_send_and_discard_as_often_as_designed(void **state)
 	};
 	(void)state;
 	for (size_t at = 0; at < sizeof(expected) / sizeof(expected[0]); at++) {
+		if (!t_grain_fits(expected[at].technique, hv_technique_find(expected[at].technique)->grain_bytes))
+			continue;
 		hv_traffic seen = shrink_traffic(&rig, expected[at].technique);
 		assert_int_equal(seen.discards, expected[at].discards);
 		assert_int_equal(seen.messages, expected[at].messages);

@@ -11,12 +11,23 @@
 
 #include <cmocka.h>
 
+#include "memory/base_page.h"
 #include "rig/hv_rig.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define T_THREAD_SANITIZER HV_THREAD_SANITIZER
+
+/* Can it be given back in pieces of so many bytes here? Else says why not. */
+static inline bool t_grain_fits(const char *what, uint64_t grain_bytes)
+{
+	bool fits = grain_bytes == 0 || grain_bytes >= hv_base_page_bytes();
+	if (!fits)
+		print_message("skipped: %s: base pages here have %u KiB\n", what,
+			      (unsigned)(hv_base_page_bytes() >> 10));
+	return fits;
+}
 
 static inline hv_vm_config t_vm_config(const char *backing, uint64_t huge, uint32_t n_vcpus)
 {

@@ -2,6 +2,7 @@
  *
  * The ways of a get and a put through zones, short and long: each leaves the RCU section as it found it, refuses what
  * the core refuses, and all of them end with every frame free. */
+#define _GNU_SOURCE /* headers of liburcu use CLOCK_MONOTONIC on some machines */
 #include "../support/t_cmocka.h"
 #include "zones_support.h"
 #include <urcu/urcu-bp.h>
