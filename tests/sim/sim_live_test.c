@@ -4,7 +4,7 @@
  * is drawn and for the program's end, never for a time. A small shell sits between, so that Ctrl-Z has somebody to go
  * to: it tells of each stop with 'T' and of the end with 'E' and the status. */
 #define _GNU_SOURCE
-#include "t_sim.h"
+#include "t_emulated.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -224,7 +224,13 @@ static void screen_is_left_however_the_program_is_ended(void **state)
 	(void)state;
 	static session self;
 	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGSEGV, SIGABRT, SIGBUS };
+	bool emulated = t_emulated();
+	if (emulated)
+		print_message(
+			"skipped: SIGSEGV and SIGBUS from elsewhere: qemu-user takes some for faults of its own\n");
 	for (size_t at = 0; at < sizeof(numbers) / sizeof(numbers[0]); at++) {
+		if (emulated && (numbers[at] == SIGSEGV || numbers[at] == SIGBUS))
+			continue;
 		session_open(&self, long_run);
 		expect(&self, "VM 1 llfree-auto: resident");
 		bool typed = numbers[at] == SIGINT;
