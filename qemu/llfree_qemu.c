@@ -9,20 +9,22 @@
 
 #include <llfree/llfree.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
-static volatile sig_atomic_t interrupted;
+/* Atomic: any thread may be the one that gets the signal. */
+static atomic_bool interrupted;
 
 bool hv_interrupted(void)
 {
-	return interrupted != 0;
+	return atomic_load_explicit(&interrupted, memory_order_relaxed);
 }
 
 /* The first time: finish the step, save, end. The second time: the default action; the kernel ends the VMs. */
 static void on_signal(int signal_number)
 {
-	interrupted = 1;
+	atomic_store_explicit(&interrupted, true, memory_order_relaxed);
 	signal(signal_number, SIG_DFL);
 }
 
