@@ -8,12 +8,15 @@
 #include <urcu/urcu-bp.h>
 
 static const char two_nodes[] = "numa:2 core:2 pu:1";
-enum { OTHER_CPU = 3 }; /* of node 1 */
+enum {
+	OTHER_CPU = 3,                                            /* of node 1 */
+	TOP_ORDER = LLFREE_MAX_ORDER < 12 ? LLFREE_MAX_ORDER : 12 /* two such runs fit into a zone */
+};
 
 /* Every order, into and out of the first zone of the CPU and another one's. */
 static void get_and_put_all(llfree_zones *zones)
 {
-	for (unsigned order = 0; order <= LLFREE_MAX_ORDER; order++) {
+	for (unsigned order = 0; order <= TOP_ORDER; order++) {
 		for (uint32_t put_cpu = 0; put_cpu <= OTHER_CPU; put_cpu += OTHER_CPU) {
 			uint64_t runs[3];
 			for (unsigned i = 0; i < 3; i++)
@@ -30,7 +33,7 @@ static void no_way_leaves_a_section_open(void **state)
 	llfree_zones *zones = z_make(two_nodes);
 	z_add(zones, 0);
 	z_add(zones, 1);
-	for (unsigned order = 0; order <= LLFREE_MAX_ORDER; order++) {
+	for (unsigned order = 0; order <= TOP_ORDER; order++) {
 		uint64_t frame = z_get(zones, 0, order);
 		assert_int_equal(urcu_bp_read_ongoing(), 0);
 		z_put(zones, 0, order, frame);
@@ -68,7 +71,7 @@ static void runs_that_are_not_owned_are_refused_on_every_way(void **state)
 	(void)state;
 	llfree_zones *zones = z_make(two_nodes);
 	uint32_t ids[2] = { z_add(zones, 0), z_add(zones, 1) };
-	for (unsigned order = 1; order <= LLFREE_MAX_ORDER; order++) {
+	for (unsigned order = 1; order <= TOP_ORDER; order++) {
 		uint64_t run = z_get(zones, 0, order);
 		uint64_t end = (uint64_t)ids[0] << LLFREE_ZONE_FRAME_BITS | Z_ZONE_FRAMES;
 		for (uint32_t cpu = 0; cpu <= OTHER_CPU; cpu += OTHER_CPU) {
