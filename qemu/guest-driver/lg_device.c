@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The ivshmem-doorbell device: its memory is mapped write-back for as long as the driver has it (else pages of it would
- * be mapped uncached), its header is copied and checked once, its interrupts wake who waits. It may go away (unplugged,
- * or unbound) under open files: these keep the lg_device, and get SIGBUS.
+ * The two ivshmem devices: that of the memory is only bound; that of the doorbells is what serves, once the memory is
+ * there, and the kernel unbinds it first when the memory's device goes. The memory is mapped write-back for as long as
+ * the driver has it (else pages of it would be mapped uncached), its header is copied and checked once, the interrupts
+ * wake who waits. Both may go away (unplugged, or unbound) under open files: these keep the lg_device, and get SIGBUS.
  */
 #include "llfree_guest.h"
 #include "lg_bench.h"
@@ -14,6 +15,7 @@
 
 static DEFINE_MUTEX(single_lock);
 static struct lg_device *single; /* one serves a guest; under single_lock */
+static struct pci_dev *memory;   /* its memory's device; under single_lock */
 
 static void shm_release(struct kref *ref)
 {
@@ -245,8 +247,8 @@ static struct lg_device *shm_create(struct pci_dev *pdev)
 	INIT_LIST_HEAD(&dev->spaces);
 	init_waitqueue_head(&dev->balloon.changed);
 	dev->pdev = pdev;
-	dev->phys = pci_resource_start(pdev, QVM_BAR_MEMORY);
-	dev->bytes = pci_resource_len(pdev, QVM_BAR_MEMORY);
+	dev->phys = pci_resource_start(memory, QVM_BAR_MEMORY);
+	dev->bytes = pci_resource_len(memory, QVM_BAR_MEMORY);
 	dev->misc = (struct miscdevice){ .minor = MISC_DYNAMIC_MINOR,
 					 .name = "llfree",
 					 .fops = &lg_file_operations,
@@ -257,14 +259,12 @@ static struct lg_device *shm_create(struct pci_dev *pdev)
 
 static int shm_add(struct lg_device *dev)
 {
-	int err = pcim_enable_device(dev->pdev);
+	int err = pcim_iomap_regions(dev->pdev, BIT(QVM_BAR_REGISTERS), KBUILD_MODNAME);
 
-	if (!err)
-		err = pcim_iomap_regions(dev->pdev, BIT(QVM_BAR_REGISTERS), KBUILD_MODNAME);
-	if (!err)
-		err = pci_request_region(dev->pdev, QVM_BAR_MEMORY, KBUILD_MODNAME);
 	if (err)
 		return err;
+	if (!device_link_add(&dev->pdev->dev, &memory->dev, DL_FLAG_AUTOREMOVE_CONSUMER))
+		return -ENOMEM;
 	dev->registers = pcim_iomap_table(dev->pdev)[QVM_BAR_REGISTERS];
 	err = shm_open(dev);
 	if (!err)
@@ -274,26 +274,62 @@ static int shm_add(struct lg_device *dev)
 	return err;
 }
 
-static int lg_probe(struct pci_dev *pdev, const struct pci_device_id *id)
+/* Is it this driver's? ivshmem has other uses. */
+static bool is_ours(struct pci_dev *pdev)
+{
+	const u64 *magic = memremap(pci_resource_start(pdev, QVM_BAR_MEMORY), PAGE_SIZE, MEMREMAP_WB);
+	bool ours = magic && *magic == QVM_MAGIC;
+
+	if (magic)
+		memunmap((void *)magic);
+	return ours;
+}
+
+static int memory_probe(struct pci_dev *pdev)
+{
+	int err = pci_request_region(pdev, QVM_BAR_MEMORY, KBUILD_MODNAME);
+
+	if (!err)
+		memory = pdev;
+	return err;
+}
+
+static int doorbells_probe(struct pci_dev *pdev)
 {
 	struct lg_device *dev;
-	int err = -EBUSY;
+	int err;
 
-	mutex_lock(&single_lock);
-	dev = single ? NULL : shm_create(pdev);
-	if (!dev) {
-		pci_err(pdev, "%s\n", single ? "there is one such device already" : "no memory");
-		mutex_unlock(&single_lock);
-		return err;
-	}
+	if (!memory)
+		return -EPROBE_DEFER;
+	dev = shm_create(pdev);
+	if (!dev)
+		return -ENOMEM;
 	err = shm_add(dev);
 	if (err) {
 		lg_device_put(dev);
+		return err;
+	}
+	single = dev;
+	pci_set_drvdata(pdev, dev);
+	pci_info(pdev, "%llu MiB of frames%s\n", dev->n_frames >> (20 - PAGE_SHIFT),
+		 dev->header.flags & QVM_HAS_CHANNEL ? ", a balloon" : "");
+	return 0;
+}
+
+static int lg_probe(struct pci_dev *pdev, const struct pci_device_id *id)
+{
+	int err = pcim_enable_device(pdev);
+
+	if (err)
+		return err;
+	if (pci_resource_len(pdev, QVM_BAR_MEMORY) < PAGE_SIZE || !is_ours(pdev))
+		return -ENODEV;
+	mutex_lock(&single_lock);
+	if (pdev->msix_cap ? !!single : !!memory) {
+		pci_err(pdev, "there is one such device already\n");
+		err = -EBUSY;
 	} else {
-		single = dev;
-		pci_set_drvdata(pdev, dev);
-		pci_info(pdev, "%llu MiB of frames%s\n", dev->n_frames >> (20 - PAGE_SHIFT),
-			 dev->header.flags & QVM_HAS_CHANNEL ? ", a balloon" : "");
+		err = pdev->msix_cap ? doorbells_probe(pdev) : memory_probe(pdev);
 	}
 	mutex_unlock(&single_lock);
 	return err;
@@ -304,6 +340,11 @@ static void lg_remove(struct pci_dev *pdev)
 	struct lg_device *dev = pci_get_drvdata(pdev);
 
 	mutex_lock(&single_lock);
+	if (pdev == memory) {
+		memory = NULL;
+		mutex_unlock(&single_lock);
+		return;
+	}
 	single = NULL;
 	mutex_unlock(&single_lock);
 	misc_deregister(&dev->misc);

@@ -81,9 +81,9 @@ struct lg_device {
 	struct pci_dev *pdev;
 	struct miscdevice misc;
 	void __iomem *registers;  /* BAR 0 */
-	u8 *shared;               /* BAR 2, write-back */
-	resource_size_t phys;     /* of BAR 2 */
-	u64 bytes;                /* of BAR 2 */
+	u8 *shared;               /* BAR 2 of the memory's device, write-back */
+	resource_size_t phys;     /* of that */
+	u64 bytes;                /* of that */
 	struct qvm_header header; /* a copy, checked */
 	int n_vectors;
 	bool answers; /* interrupts are set up */

@@ -3,12 +3,14 @@
  * BAR 2; see qvm_bar.h. */
 #define _GNU_SOURCE
 #include "monitor/qvm_bar.h"
+#include "base/hv_socket.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 enum { PAGE = 4096, RINGS_BYTES = 64 << 10, PORTS_PER_CPU = 4, PORTS_LEAST = 16 };
 
@@ -81,7 +83,7 @@ static hv_err fail(qvm_bar *self, const char *what, const char *why)
 hv_err qvm_bar_open(qvm_bar *self, const qvm_bar_config *config)
 {
 	const llfree_config allocator = { .frames = config->frames_bytes / HV_FRAME_BYTES, .cpus = config->cpus };
-	*self = (qvm_bar){ .file = { .fd = -1 } };
+	*self = (qvm_bar){ .file = { .fd = -1 }, .page_fd = -1 };
 	if (config->frames_bytes % HV_HUGE_BYTES != 0)
 		return HV_ERR_INVAL;
 	layout(&self->header, config, &allocator);
@@ -99,13 +101,20 @@ hv_err qvm_bar_open(qvm_bar *self, const qvm_bar_config *config)
 			return fail(self, "the region of BAR 2", llfree_err_text(made));
 	}
 	memcpy(self->base, &self->header, sizeof(self->header));
+	self->page_fd = hv_shared_file("llfree-doorbells", PAGE);
+	if (self->page_fd < 0 ||
+	    pwrite(self->page_fd, &self->header, sizeof(self->header), 0) != (ssize_t)sizeof(self->header))
+		return fail(self, "a page for the doorbells", strerror(errno));
 	return HV_OK;
 }
 
 void qvm_bar_close(qvm_bar *self)
 {
-	if (self->base != NULL)
+	if (self->base != NULL) {
 		munmap(self->base, (size_t)self->mapped);
+		if (self->page_fd >= 0)
+			close(self->page_fd);
+	}
 	self->base = NULL;
 	qvm_memory_close(&self->file);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The memory behind BAR 2 of a VM's ivshmem device, as protocol/qvm_protocol.h lays it out: made and formatted here
+ * The memory behind BAR 2 of a VM's ivshmem devices, as protocol/qvm_protocol.h lays it out: made and formatted here
  * before QEMU starts. What the header says stands in memory of our own too: the guest can write all of the file. */
 #ifndef QVM_BAR_H
 #define QVM_BAR_H
@@ -21,6 +21,7 @@ typedef struct qvm_bar_config {
 
 typedef struct qvm_bar {
 	qvm_memory file;
+	int page_fd;     /**< of the doorbell device: a page with a copy of the header */
 	uint8_t *base;   /**< all of it mapped, 2 MiB aligned; NULL = it is not */
 	uint64_t mapped; /**< bytes */
 	qvm_header header;

@@ -11,6 +11,7 @@
 #include "techniques/qvm_technique.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,11 +58,18 @@ static hv_err link_prepare(qvm_rig *rig, const qvm_bar_config *config)
 	hv_err err = qvm_bar_open(&self->bar, config);
 	if (err != HV_OK)
 		return fail(rig, err, "memory shared with the guest driver", self->bar.file.why);
-	err = qvm_ivshmem_open(&self->bells, self->bar.file.fd);
+	err = qvm_ivshmem_open(&self->bells, self->bar.page_fd);
 	if (err != HV_OK)
 		return fail(rig, err, "bells of the guest driver", strerror(errno));
 	self->bells_open = true;
 	qvm_rig_file(rig, self->bar.file.fd);
+	/* the memory first: the driver is offered its device first then */
+	qvm_args_add(&rig->vm.args, "-object");
+	qvm_args_add(&rig->vm.args,
+		     "memory-backend-file,id=llfree,size=%" PRIu64 "M,mem-path=/proc/self/fd/%d,share=on,align=2M",
+		     self->bar.file.bytes >> 20, qvm_args_fd(&rig->vm.args, self->bar.file.fd));
+	qvm_args_add(&rig->vm.args, "-device");
+	qvm_args_add(&rig->vm.args, "ivshmem-plain,memdev=llfree");
 	qvm_args_add(&rig->vm.args, "-chardev");
 	qvm_args_add(&rig->vm.args, "socket,id=ivshmem,fd=%d", qvm_args_fd(&rig->vm.args, self->bells.client));
 	qvm_args_add(&rig->vm.args, "-device");

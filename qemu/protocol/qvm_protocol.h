@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0
  *
- * What the monitor and the guest driver share: the memory behind BAR 2 of an ivshmem-doorbell device, and the vectors
- * of its doorbells. The monitor makes the file (a power of two), writes the header and formats the region before the
- * guest starts; the header does not change after. Little-endian, offsets from the start of BAR 2, no pointers. Neither
- * side trusts a word that the other can write: the monitor keeps its own copy of the header.
- * Freestanding: stdint and stddef only. */
+ * What the monitor and the guest driver share: the memory behind BAR 2 of an ivshmem-plain device, and the vectors of
+ * an ivshmem-doorbell device. These are two, since QEMU maps the memory of a doorbell device where it likes, which is
+ * not at a multiple of 2 MiB: no page table of the host's could map a huge frame by one entry then, and each discard
+ * would unmap 512. The doorbell device has a page of its own, with a copy of the header, so that a driver knows it. The
+ * monitor makes the file (a power of two), writes the header and formats the region before the guest starts; the header
+ * does not change after. Little-endian, offsets from the start of BAR 2, no pointers. Neither side trusts a word that
+ * the other can write: the monitor keeps its own copy of the header. Freestanding: stdint and stddef only. */
 #ifndef QVM_PROTOCOL_H
 #define QVM_PROTOCOL_H
 
@@ -13,9 +15,9 @@
 
 #define QVM_MAGIC UINT64_C(0x01004d5645524c4c) /**< the bytes "LLREVM", 0, 1 */
 enum {
-	QVM_VERSION = 2,
+	QVM_VERSION = 3,
 	QVM_PCI_VENDOR = 0x1af4,
-	QVM_PCI_DEVICE = 0x1110,
+	QVM_PCI_DEVICE = 0x1110, /**< both devices; the one with MSI-X has the doorbells */
 	QVM_BAR_REGISTERS = 0,
 	QVM_BAR_MEMORY = 2,
 	QVM_REGISTER_ID = 8,        /**< BAR 0: the guest's own id */
@@ -38,12 +40,12 @@ enum {
 	QVM_HAS_CHANNEL = 1u << 1 /**< channel and rings: the balloon of 2 MiB pages */
 };
 
-/** At offset 0 of BAR 2. */
+/** At offset 0 of BAR 2, of both devices. */
 typedef struct qvm_header {
 	uint64_t magic;              /**<  0 QVM_MAGIC */
 	uint32_t version;            /**<  8 QVM_VERSION */
 	uint32_t header_bytes;       /**< 12 sizeof(qvm_header) */
-	uint64_t bytes;              /**< 16 of BAR 2 */
+	uint64_t bytes;              /**< 16 of the memory */
 	uint32_t flags;              /**< 24 QVM_HAS_* */
 	uint32_t install_timeout_ms; /**< 28 what a guest waits for an install; 0: its own choice */
 	uint64_t region_offset;      /**< 32 the shared region of llfree, formatted; 4 KiB aligned */

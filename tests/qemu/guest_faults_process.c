@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -218,6 +219,66 @@ static const char *unload_and_load_again(void)
 	return the_region_is_sound_after_all();
 }
 
+/* @return NULL, or the call that failed */
+static const char *driver_tell(const char *verb, const char *device)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/llfree_guest/%s", verb);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool done = fd >= 0 && write(fd, device, strlen(device)) == (ssize_t)strlen(device);
+	const char *why = done ? NULL : gf_fail("%s %s: %s", verb, device, strerror(errno));
+	close(fd);
+	return why;
+}
+
+/* The devices that the driver has: that of the doorbells has registers in BAR 1 (MSI-X), the memory's has not. */
+static bool devices_find(char doorbells[32], char memory[32])
+{
+	glob_t found;
+	if (glob("/sys/bus/pci/drivers/llfree_guest/0000:*", 0, NULL, &found) != 0)
+		return false;
+	doorbells[0] = memory[0] = '\0';
+	for (size_t at = 0; at < found.gl_pathc; at++) {
+		char path[128];
+		snprintf(path, sizeof(path), "%s/msi_irqs", found.gl_pathv[at]);
+		char *device = access(path, F_OK) == 0 ? doorbells : memory;
+		snprintf(device, 32, "%s", strrchr(found.gl_pathv[at], '/') + 1);
+	}
+	globfree(&found);
+	return doorbells[0] != '\0' && memory[0] != '\0';
+}
+
+/* A file that is open meanwhile is dead, and stays so. */
+static const char *the_memorys_device_takes_the_doorbells_along(void)
+{
+	char doorbells[32], memory[32], none[32];
+	if (!devices_find(doorbells, memory))
+		return "the driver has not both devices";
+	int fd = gf_open();
+	const char *why = driver_tell("unbind", memory);
+	if (why != NULL)
+		return why;
+	if (access(GF_DEVICE, F_OK) == 0)
+		return GF_DEVICE " stayed without its memory";
+	if (devices_find(none, none))
+		return "the driver still has the doorbells";
+	uint8_t *base = mmap(NULL, GF_HUGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (base != MAP_FAILED && !gf_touch_faults(base))
+		return "a page of the device that is gone";
+	if (base != MAP_FAILED)
+		munmap(base, GF_HUGE);
+	close(fd);
+	why = driver_tell("bind", memory);
+	if (why == NULL && access(GF_DEVICE, F_OK) != 0)
+		why = driver_tell("bind", doorbells);
+	/* the kernel may bind them by itself, in a moment, since they waited for the memory */
+	for (int wait = 0; why == NULL && access(GF_DEVICE, F_OK) != 0 && wait < 1000; wait++)
+		usleep(10000);
+	if (why != NULL)
+		return why;
+	return access(GF_DEVICE, F_OK) == 0 ? the_region_is_sound_after_all() : GF_DEVICE " did not come back";
+}
+
 static double seconds_now(void)
 {
 	struct timespec now;
@@ -278,6 +339,7 @@ const gf_entry gf_process_tests[] = {
 const gf_entry gf_module_tests[] = {
 	{ "unload_is_refused_while_mapped", unload_is_refused_while_mapped },
 	{ "unload_and_load_again", unload_and_load_again },
+	{ "the_memorys_device_takes_the_doorbells_along", the_memorys_device_takes_the_doorbells_along },
 	{ NULL, NULL },
 };
 

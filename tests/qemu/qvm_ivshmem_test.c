@@ -22,9 +22,9 @@ static void a_client_hears_version_id_memory_and_all_vectors(void **state)
 	struct stat ours, theirs;
 	(void)state;
 	assert_int_equal(qvm_bar_open(&bar, &config), HV_OK);
-	assert_int_equal(qvm_ivshmem_open(&server, bar.file.fd), HV_OK);
+	assert_int_equal(qvm_ivshmem_open(&server, bar.page_fd), HV_OK);
 	assert_true(t_link_hear_all(server.client, &memory_fd, monitors, guests));
-	assert_int_equal(fstat(bar.file.fd, &ours) | fstat(memory_fd, &theirs), 0);
+	assert_int_equal(fstat(bar.page_fd, &ours) | fstat(memory_fd, &theirs), 0);
 	assert_int_equal(ours.st_ino, theirs.st_ino);
 	for (unsigned vector = 0; vector < QVM_VECTORS; vector++) {
 		hv_bell_ring(monitors[vector]); /* as the guest does */

@@ -23,7 +23,9 @@ enum { T_LINK_RAM_MIB = 16 };
 typedef struct t_link {
 	qvm_options options;
 	qvm_rig rig;
-	int memory_fd, monitors[QVM_VECTORS], guests[QVM_VECTORS];
+	int memory_fd; /**< behind BAR 2 of the memory's device */
+	int page_fd;   /**< of the doorbells' */
+	int monitors[QVM_VECTORS], guests[QVM_VECTORS];
 	uint8_t *bar; /**< the guest's mapping */
 	size_t bar_bytes;
 	qvm_header header; /**< as the guest read it */
@@ -70,13 +72,16 @@ static inline bool t_link_hear_all(int client, int *memory_fd, int monitors[QVM_
 	return ok;
 }
 
-/** QEMU's arguments say which descriptor its end of the socket is. */
-static inline int t_link_client(const qvm_rig *rig)
+/** QEMU's arguments say which descriptor something is. @param begin  of the argument  @param key  before the number */
+static inline int t_link_argument(const qvm_rig *rig, const char *begin, const char *key)
 {
-	static const char option[] = "socket,id=ivshmem,fd=";
-	for (size_t at = 0; at < rig->vm.args.n_args; at++)
-		if (strncmp(rig->vm.args.argv[at], option, sizeof(option) - 1) == 0)
-			return atoi(rig->vm.args.argv[at] + sizeof(option) - 1);
+	for (size_t at = 0; at < rig->vm.args.n_args; at++) {
+		const char *found = strncmp(rig->vm.args.argv[at], begin, strlen(begin)) == 0
+					    ? strstr(rig->vm.args.argv[at], key)
+					    : NULL;
+		if (found != NULL)
+			return atoi(found + strlen(key));
+	}
 	return -1;
 }
 
@@ -104,15 +109,19 @@ static inline const char *t_link_open(t_link *self, bool frames, uint64_t memory
 		err = frames ? qvm_link_frames_serve(rig) : qvm_link_balloon_serve(rig);
 	if (err != HV_OK)
 		return rig->why;
-	if (!t_link_hear_all(t_link_client(rig), &self->memory_fd, self->monitors, self->guests))
+	if (!t_link_hear_all(t_link_argument(rig, "socket,id=ivshmem,", "fd="), &self->page_fd, self->monitors,
+			     self->guests))
 		return "what the ivshmem server says";
-	if (fstat(self->memory_fd, &file) != 0)
+	self->memory_fd = dup(t_link_argument(rig, "memory-backend-file,id=llfree,", "mem-path=/proc/self/fd/"));
+	if (self->memory_fd < 0 || fstat(self->memory_fd, &file) != 0)
 		return "the memory's file";
 	self->bar_bytes = (size_t)file.st_size;
 	self->bar = mmap(NULL, self->bar_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, self->memory_fd, 0);
 	if (self->bar == MAP_FAILED)
 		return "the guest's mapping";
-	memcpy(&self->header, self->bar, sizeof(self->header));
+	if (pread(self->page_fd, &self->header, sizeof(self->header), 0) != (ssize_t)sizeof(self->header) ||
+	    memcmp(&self->header, self->bar, sizeof(self->header)) != 0)
+		return "the header on the doorbells' page";
 	return NULL;
 }
 
@@ -122,6 +131,7 @@ static inline void t_link_close(t_link *self)
 	qvm_link_detach(&self->rig);
 	munmap(self->bar, self->bar_bytes);
 	close(self->memory_fd);
+	close(self->page_fd);
 	for (unsigned vector = 0; vector < QVM_VECTORS; vector++) {
 		close(self->monitors[vector]);
 		close(self->guests[vector]);

@@ -10,6 +10,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #define RUN_NS UINT64_C(240000000000)
 
@@ -18,6 +20,32 @@ enum { SKIPPED = 77, FRAMES_MIB = 256, RUN_SECONDS = 200, INSTALL_TIMEOUT_MS = 1
 bool hv_interrupted(void)
 {
 	return false;
+}
+
+/* Huge frames are mapped by one entry of QEMU's page table only where address and offset allow it. */
+static bool memory_is_mapped_at_2m(const qvm_rig *rig)
+{
+	char path[64], line[512];
+	unsigned long long begin, inode;
+	struct stat file;
+	bool found = false, aligned = true;
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)rig->vm.pid);
+	FILE *maps = fopen(path, "re");
+	/* the RAM file is the first, the memory of the devices the second */
+	bool known = rig->n_files == 2 && fstat(rig->files[1], &file) == 0;
+	while (known && maps != NULL && fgets(line, sizeof(line), maps) != NULL) {
+		unsigned major, minor;
+		if (sscanf(line, "%llx-%*x rw-s %*x %x:%x %llu", &begin, &major, &minor, &inode) != 4 ||
+		    inode != (unsigned long long)file.st_ino || makedev(major, minor) != file.st_dev)
+			continue;
+		found = true;
+		aligned = aligned && begin % HV_HUGE_BYTES == 0;
+	}
+	if (maps != NULL)
+		fclose(maps);
+	if (!found || !aligned)
+		printf("FAILED mapping: QEMU has the frames %s\n", found ? "not at a multiple of 2 MiB" : "not mapped");
+	return found && aligned;
 }
 
 /* Run groups of the tests in the guest; what they say goes to our output. */
@@ -75,7 +103,7 @@ static bool short_timeout(qvm_rig *rig)
 
 static bool tests_run(qvm_rig *rig)
 {
-	bool ok = guest_runs(rig, "mapping", "process") && all_frames_are_back(rig) &&
+	bool ok = memory_is_mapped_at_2m(rig) && guest_runs(rig, "mapping", "process") && all_frames_are_back(rig) &&
 		  guest_runs(rig, "module", NULL) && all_frames_are_back(rig);
 	ok = ok && evict_all(rig) && guest_runs(rig, "mapping", NULL) && all_frames_are_back(rig);
 	if (!ok || !evict_all(rig) || !short_timeout(rig))
