@@ -333,6 +333,36 @@ static void kernel_bench_make(cJSON *root)
 	}
 }
 
+static const char *const places[] = { "memory:local", "memory:remote" };
+static const char *const place_costs[] = { "get_ns", "put_ns", "line_ns", "page_ns", "first_touch_ns" };
+
+static void numa_make(cJSON *root)
+{
+	for (int where = 0; where < 2; where++) {
+		cJSON *object = benchmark(root, name("numa/llfree-zones/order:0/threads:1/%s", places[where]), 0);
+		for (int cost = 0; cost < 5; cost++)
+			counter(object, place_costs[cost], noisy((10 + 90 * cost) * (1 + where)));
+	}
+}
+
+static void vm_numa_make(cJSON *root)
+{
+	for (int where = 0; where < 2; where++) {
+		for (int cost = 0; cost < 5; cost++)
+			one(root, "none", places[where], place_costs[cost], "ns",
+			    noisy((40 + 90 * cost) * (1 + where)));
+		one(root, "none", places[where], "placed", "ratio", where == 0 ? 1 : 0.97);
+	}
+	one(root, "none", "tests", "passed", "count", 197);
+	one(root, "none", "tests", "failed", "count", 0);
+	cJSON *each;
+	cJSON_ArrayForEach(each, cJSON_GetObjectItem(root, "rows"))
+	{
+		cJSON_DeleteItemFromObject(each, "technique");
+		cJSON_AddStringToObject(each, "allocator", "llfree-zones");
+	}
+}
+
 static void all_make(const char *folder)
 {
 	cJSON *root = bench_begin();
@@ -341,14 +371,16 @@ static void all_make(const char *folder)
 	root = bench_begin();
 	fill_frag_write_make(root);
 	map_make(root);
+	numa_make(root);
 	file_write(name("%s/more.json", folder), root);
 	static const struct {
 		const char *scenario;
 		void (*make)(cJSON *root);
 	} simple[] = { { "inflate", inflate_make }, { "footprint", footprint_make },
 		       { "multivm", multivm_make }, { "tradeoff", tradeoff_make },
-		       { "write", vm_write_make },  { "kernel-bench", kernel_bench_make } };
-	for (int at = 0; at < 6; at++) {
+		       { "write", vm_write_make },  { "kernel-bench", kernel_bench_make },
+		       { "numa", vm_numa_make } };
+	for (int at = 0; at < 7; at++) {
 		root = hvsim_begin(simple[at].scenario);
 		simple[at].make(root);
 		file_write(name("%s/%s.json", folder, simple[at].scenario), root);
