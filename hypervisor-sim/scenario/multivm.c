@@ -5,6 +5,7 @@
  * most since the last look is the one that asked for memory that is not there: it fails, as under a host's
  * out-of-memory killer. N goes up until a VM fails. */
 #define _GNU_SOURCE
+#include "cli/peaks_option.h"
 #include "cli/workload_options.h"
 #include "scenario/hv_scenario.h"
 
@@ -75,7 +76,7 @@ static bool vm_begin(multi *self, uint32_t idx)
 	hv_program *program = &self->programs[idx];
 	uint64_t seed = options->common.seed + idx, delay_ns = 0;
 	hv_err err = hv_workload_program(options, self->kind, seed, 0, program);
-	if (err == HV_OK && strcmp(self->peaks, "staggered") == 0) {
+	if (err == HV_OK && self->peaks == hv_peaks[HV_PEAKS_STAGGERED]) {
 		uint64_t cycle_ns = program->cycle_ns != 0 ? program->cycle_ns : hv_program_think_ns(program);
 		delay_ns = cycle_ns * idx / self->n_vms;
 		hv_program_destroy(program);
@@ -217,7 +218,6 @@ static void fit_find(multi *self)
 
 static void technique_run(multi *self)
 {
-	static const char *const all_peaks[] = { "staggered", "together" };
 	char why[160];
 	self->allocator = hv_options_allocator(&self->options->workload.common, self->technique, why, sizeof(why));
 	if (self->allocator == NULL) {
@@ -225,12 +225,10 @@ static void technique_run(multi *self)
 		return;
 	}
 	for (const hv_program_kind *const *kind = hv_program_kinds; *kind != NULL; kind++) {
-		for (size_t at = 0; at < 2 && hv_workload_wants(&self->options->workload, *kind); at++) {
+		for (size_t at = 0; at < HV_N_PEAKS && hv_workload_wants(&self->options->workload, *kind); at++) {
 			self->kind = *kind;
-			self->peaks = all_peaks[at];
-			bool wanted = strcmp(self->options->peaks, "both") == 0 ||
-				      strcmp(self->options->peaks, self->peaks) == 0;
-			if (wanted && !hv_interrupted())
+			self->peaks = hv_peaks[at];
+			if (hv_peaks_wants(self->options->peaks, self->peaks) && !hv_interrupted())
 				fit_find(self);
 		}
 	}
@@ -279,25 +277,20 @@ static void check(multi_options *options, struct argp_state *state)
 static error_t parse(int key, char *text, struct argp_state *state)
 {
 	multi_options *options = state->input;
-	char *end;
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &options->workload;
 		state->child_inputs[1] = &options->workload.policy;
 		return 0;
 	case KEY_VMS:
-		options->vms = strtoull(text, &end, 10);
-		if (*end != '\0' || text[0] == '-' || options->vms < 1 || options->vms > VMS_MAX)
-			argp_error(state, "--vms is '%s'; allowed: 1 to %d", text, VMS_MAX);
+		options->vms = hv_options_number(state, "vms", text, 1, VMS_MAX);
 		return 0;
 	case KEY_BUDGET:
 		if (!hv_parse_bytes(text, &options->budget_bytes) || options->budget_bytes == 0)
 			argp_error(state, "--budget is '%s'; allowed: a size above zero such as 1G", text);
 		return 0;
 	case KEY_PEAKS:
-		options->peaks = text;
-		if (strcmp(text, "staggered") != 0 && strcmp(text, "together") != 0 && strcmp(text, "both") != 0)
-			argp_error(state, "--peaks is '%s'; allowed: staggered, together, both", text);
+		options->peaks = hv_peaks_option(state, text);
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "'%s' is not an option; see --help", text);

@@ -9,11 +9,15 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
+#endif
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
 #endif
 
 enum { LOOK_MS = 200 /* at what a signal handler wrote */ };
@@ -65,6 +69,11 @@ hv_err qvm_watch_start(qvm_watch *self, pid_t pid, hv_host *host, void (*interru
 		return HV_OK;
 	fds_close(self);
 	return HV_ERR_SYSTEM;
+}
+
+bool qvm_watch_kill(const qvm_watch *self)
+{
+	return self->running && syscall(SYS_pidfd_send_signal, self->process_fd, SIGKILL, NULL, 0u) == 0;
 }
 
 void qvm_watch_stop(qvm_watch *self)

@@ -26,6 +26,9 @@ typedef struct qvm_watch {
  *  @return HV_OK; HV_ERR_SYSTEM (errno) */
 HV_MUST_CHECK hv_err qvm_watch_start(qvm_watch *self, pid_t pid, hv_host *host, void (*interrupted)(void *context),
 				     void *context);
+/** End the process at once, as a host that has no memory left does; any thread, between start and stop.
+ *  @return false: it had ended already */
+bool qvm_watch_kill(const qvm_watch *self);
 /** Idempotent; fine when zeroed. */
 void qvm_watch_stop(qvm_watch *self);
 

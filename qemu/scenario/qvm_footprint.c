@@ -20,9 +20,6 @@
 
 enum { KEY_TRACE = 0x400, KEY_FILL, KEY_SECONDS, KEY_PAUSE, SECONDS_MAX = 86400 };
 
-/* What a guest's kernel and agent need beside the replay. */
-#define LIVE_ON_BYTES (UINT64_C(256) << 20)
-
 typedef struct footprint_options {
 	qvm_options common;
 	const char *trace;
@@ -134,9 +131,11 @@ static void emit(footprint *self)
 		      resize_s);
 }
 
-static void technique_run(footprint *self)
+static void technique_run(void *context, const qvm_technique *technique)
 {
-	const char *why = "", *name = self->technique->technique->name;
+	footprint *self = context;
+	const char *why = "", *name = technique->technique->name;
+	self->technique = technique;
 	self->crowd =
 		(qvm_crowd){ .options = &self->options->common,
 			     .config = { .technique = self->technique, .policy = qvm_series_policy(self->technique) },
@@ -175,32 +174,15 @@ static void run_all(const footprint_options *options, hv_result *result)
 	hv_result_say(result, "%-14s %8s %8s %8s %10s %10s %9s %9s\n", "technique", "GiB*min", "used", "peak MiB",
 		      "at the end", "dropped", "runtime s", "resize s");
 	for (uint64_t at = 0; at < options->common.iterations; at++)
-		/* none first: it is what the others are against */
-		for (unsigned round = 0; round < 2; round++)
-			for (const qvm_technique *const *each = qvm_techniques; *each != NULL && !hv_interrupted();
-			     each++) {
-				self.technique = *each;
-				bool base = (*each)->technique->grain_bytes == 0;
-				if (base == (round == 0) &&
-				    qvm_options_wants(&options->common, (*each)->technique->name))
-					technique_run(&self);
-			}
+		qvm_series_techniques(&options->common, technique_run, &self);
 }
 
 static void check(footprint_options *options, struct argp_state *state)
 {
-	char allowed[32], why[200], path[QVM_PATH_BYTES];
+	char why[200], path[QVM_PATH_BYTES];
 	qvm_options *common = &options->common;
 	qvm_options_check(common, state);
-	if (common->memory_bytes <= LIVE_ON_BYTES)
-		argp_error(state, "--memory is too small; allowed: above %s",
-			   hv_format_bytes(LIVE_ON_BYTES, allowed, sizeof(allowed)));
-	uint64_t most_bytes = common->memory_bytes - LIVE_ON_BYTES;
-	if (options->fill_bytes == 0)
-		options->fill_bytes = most_bytes < common->memory_bytes / 2 ? most_bytes : common->memory_bytes / 2;
-	if (options->fill_bytes < HV_HUGE_BYTES || options->fill_bytes > most_bytes)
-		argp_error(state, "--fill must be at least 2M, and leave 256M of --memory: up to %s",
-			   hv_format_bytes(most_bytes, allowed, sizeof(allowed)));
+	options->fill_bytes = qvm_hold_option(state, common->memory_bytes, options->fill_bytes);
 	qvm_own_path(path, sizeof(path), QVM_DATA "/build.llftrace",
 		     QVM_SOURCE_DIR "/../hypervisor-sim/traces/build.llftrace");
 	const char *trace = options->trace != NULL ? options->trace : path;

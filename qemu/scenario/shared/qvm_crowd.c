@@ -47,6 +47,32 @@ static void flag_set(qvm_crowd *self, bool *flag)
 	pthread_mutex_unlock(&self->lock);
 }
 
+/* Under the lock. */
+static void turn_pass(qvm_crowd *self)
+{
+	for (uint32_t n_passed = 0; n_passed < self->n_members; n_passed++)
+		if (!self->members[++self->turn % self->n_members].over)
+			break;
+	pthread_cond_broadcast(&self->changed);
+}
+
+/* Its work has ended. @return true: so have its VM's days, and nobody looks at it from now on */
+static bool member_over(qvm_member *self, bool ok)
+{
+	qvm_crowd *crowd = self->crowd;
+	pthread_mutex_lock(&crowd->lock);
+	self->over = true;
+	self->gone = self->lost;
+	self->failed = self->failed || (!ok && !self->lost);
+	crowd->stop = crowd->stop || self->failed;
+	if (crowd->turn % crowd->n_members == self->idx)
+		turn_pass(crowd);
+	pthread_cond_broadcast(&crowd->changed);
+	bool gone = self->gone;
+	pthread_mutex_unlock(&crowd->lock);
+	return gone;
+}
+
 static void *member_live(void *context)
 {
 	qvm_member *self = context;
@@ -58,11 +84,8 @@ static void *member_live(void *context)
 		snprintf(self->why, sizeof(self->why), "%.300s",
 			 self->rig.why[0] != '\0' ? self->rig.why : hv_err_text(self->start_err));
 	count_up(crowd, &crowd->n_started);
-	if (wait_for(crowd, &crowd->go) && self->start_err == HV_OK) {
-		self->failed = !crowd->work(self);
-		if (self->failed)
-			flag_set(crowd, &crowd->stop);
-	}
+	if (wait_for(crowd, &crowd->go) && self->start_err == HV_OK && member_over(self, crowd->work(self)))
+		qvm_rig_stop(&self->rig);
 	count_up(crowd, &crowd->n_over);
 	(void)wait_for(crowd, &crowd->quit);
 	qvm_rig_stop(&self->rig);
@@ -111,12 +134,14 @@ static bool look_at_all(qvm_crowd *self)
 {
 	uint64_t sum_bytes = 0, now_ns = hv_now_ns();
 	bool ok = true;
+	pthread_mutex_lock(&self->lock); /* no files are closed meanwhile */
 	for (uint32_t idx = 0; idx < self->n_members; idx++) {
 		qvm_member *member = &self->members[idx];
-		uint64_t bytes = qvm_rig_resident(&member->rig);
+		uint64_t bytes = member->gone ? 0 : qvm_rig_resident(&member->rig);
 		sum_bytes += bytes;
 		ok = qvm_series_look(&member->watch, now_ns, bytes) && ok;
 	}
+	pthread_mutex_unlock(&self->lock);
 	return qvm_series_look(&self->watch, now_ns, sum_bytes) && ok;
 }
 
@@ -136,6 +161,49 @@ void qvm_crowd_run(qvm_crowd *self, void (*look)(qvm_crowd *self))
 		if (look != NULL)
 			look(self);
 	}
+}
+
+static bool grew_more(const qvm_series *one, const qvm_series *other)
+{
+	return one->grown_bytes != other->grown_bytes ? one->grown_bytes > other->grown_bytes
+						      : one->last_bytes > other->last_bytes;
+}
+
+qvm_member *qvm_crowd_grown_most(qvm_crowd *self)
+{
+	qvm_member *most = NULL;
+	pthread_mutex_lock(&self->lock);
+	for (uint32_t idx = 0; idx < self->n_members; idx++) {
+		qvm_member *member = &self->members[idx];
+		if (!member->over && !member->lost && (most == NULL || grew_more(&member->watch, &most->watch)))
+			most = member;
+	}
+	pthread_mutex_unlock(&self->lock);
+	return most;
+}
+
+bool qvm_crowd_losing(qvm_crowd *self)
+{
+	bool losing = false;
+	pthread_mutex_lock(&self->lock);
+	for (uint32_t idx = 0; idx < self->n_members; idx++)
+		losing = losing || (self->members[idx].lost && !self->members[idx].gone);
+	pthread_mutex_unlock(&self->lock);
+	return losing;
+}
+
+bool qvm_member_kill(qvm_member *self)
+{
+	qvm_crowd *crowd = self->crowd;
+	pthread_mutex_lock(&crowd->lock);
+	bool killed = !self->over && !self->lost && !self->failed && qvm_watch_kill(&self->rig.watch);
+	if (killed) {
+		self->lost = true;
+		self->lost_ns = hv_now_ns();
+		pthread_cond_broadcast(&crowd->changed);
+	}
+	pthread_mutex_unlock(&crowd->lock);
+	return killed;
 }
 
 void qvm_crowd_end(qvm_crowd *self)
@@ -158,8 +226,18 @@ void qvm_crowd_clear(qvm_crowd *self)
 	pthread_mutex_destroy(&self->lock);
 }
 
+/* Under the lock: is it to go on? */
+static bool goes_on(const qvm_member *self)
+{
+	return !self->crowd->stop && !self->lost && !hv_interrupted();
+}
+
+/* What goes wrong in a VM that was ended is no fault of it. */
 bool qvm_member_fault(qvm_member *self, const char *what, const char *detail)
 {
+	pthread_mutex_lock(&self->crowd->lock);
+	self->failed = self->failed || !self->lost;
+	pthread_mutex_unlock(&self->crowd->lock);
 	if (self->why[0] == '\0')
 		snprintf(self->why, sizeof(self->why), "%.40s, %.60s: %.200s", self->name, what, detail);
 	return false;
@@ -177,13 +255,13 @@ bool qvm_member_resize(qvm_member *self, hv_command command, uint64_t limit_byte
 	       qvm_member_fault(self, command == HV_COMMAND_GROW ? "grow" : "shrink", hv_err_text(move.err));
 }
 
-bool qvm_member_turn(qvm_member *self, uint64_t turn)
+bool qvm_member_turn(qvm_member *self)
 {
 	qvm_crowd *crowd = self->crowd;
 	pthread_mutex_lock(&crowd->lock);
-	while (crowd->turn != turn && !crowd->stop && !hv_interrupted())
+	while (crowd->turn % crowd->n_members != self->idx && goes_on(self))
 		wait_ns(crowd, LOOK_NS);
-	bool on = !crowd->stop && !hv_interrupted();
+	bool on = goes_on(self);
 	pthread_mutex_unlock(&crowd->lock);
 	return on;
 }
@@ -191,8 +269,7 @@ bool qvm_member_turn(qvm_member *self, uint64_t turn)
 void qvm_member_turn_over(qvm_member *self)
 {
 	pthread_mutex_lock(&self->crowd->lock);
-	self->crowd->turn++;
-	pthread_cond_broadcast(&self->crowd->changed);
+	turn_pass(self->crowd);
 	pthread_mutex_unlock(&self->crowd->lock);
 }
 
@@ -201,11 +278,11 @@ bool qvm_member_sleep(qvm_member *self, uint64_t ns)
 	qvm_crowd *crowd = self->crowd;
 	uint64_t end_ns = hv_now_ns() + ns;
 	pthread_mutex_lock(&crowd->lock);
-	while (hv_now_ns() < end_ns && !crowd->stop && !hv_interrupted()) {
+	while (hv_now_ns() < end_ns && goes_on(self)) {
 		uint64_t now_ns = hv_now_ns();
 		wait_ns(crowd, now_ns < end_ns && end_ns - now_ns < LOOK_NS ? end_ns - now_ns : LOOK_NS);
 	}
-	bool on = !crowd->stop && !hv_interrupted();
+	bool on = goes_on(self);
 	pthread_mutex_unlock(&crowd->lock);
 	return on;
 }

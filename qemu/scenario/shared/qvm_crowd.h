@@ -23,6 +23,10 @@ typedef struct qvm_member {
 	uint64_t resize_ns, n_short; /**< in qvm_member_resize(); resizes for which the guest had too little free */
 	bool failed;
 	char why[320]; /**< why it failed */
+	/* under the crowd's lock */
+	bool over, gone; /**< its work is; it was ended, and so is its memory */
+	bool lost;       /**< by qvm_member_kill() */
+	uint64_t lost_ns;
 } qvm_member;
 
 typedef struct qvm_crowd {
@@ -38,7 +42,7 @@ typedef struct qvm_crowd {
 	pthread_cond_t changed;
 	/* under the lock */
 	uint32_t n_started, n_over;
-	uint64_t turn; /**< whose turn it is, counted up */
+	uint64_t turn; /**< whose turn it is, by its number, counted up */
 	bool go, stop, quit;
 } qvm_crowd;
 
@@ -49,6 +53,13 @@ HV_MUST_CHECK hv_err qvm_crowd_begin(qvm_crowd *self, const char **why);
 /** Have all work; looks at their memory every QVM_SERIES_STEP_NS until all are over. look may be NULL: called after
  * each look. */
 void qvm_crowd_run(qvm_crowd *self, void (*look)(qvm_crowd *self));
+/** Of those that work, the one that has grown most since the last look, else has most. In look(). @return NULL: none */
+qvm_member *qvm_crowd_grown_most(qvm_crowd *self);
+/** Does one that was ended still have memory? In look(). */
+bool qvm_crowd_losing(qvm_crowd *self);
+/** End this VM only, at once, and free its memory; the others go on. What fails in it from now on is no fault. In
+ *  look(). @return false: it had come to its end */
+bool qvm_member_kill(qvm_member *self);
 /** Stop all; afterwards nothing of them is left but what they saw. Idempotent. */
 void qvm_crowd_end(qvm_crowd *self);
 /** Forget what they saw. */
@@ -61,11 +72,11 @@ bool qvm_member_fault(qvm_member *self, const char *what, const char *detail);
 /** Give or take memory by a technique that is given limits; nothing by others. Less than wanted is no fault: the guest
  *  may not have it free. @return false: self->why */
 HV_MUST_CHECK bool qvm_member_resize(qvm_member *self, hv_command command, uint64_t limit_bytes);
-/** Wait until it is this turn. @return false: nobody is to go on */
-HV_MUST_CHECK bool qvm_member_turn(qvm_member *self, uint64_t turn);
-/** The next one's turn. */
+/** Wait until it is its turn: one after the other, round by round. @return false: it is not to go on */
+HV_MUST_CHECK bool qvm_member_turn(qvm_member *self);
+/** The turn of the next one that works. */
 void qvm_member_turn_over(qvm_member *self);
-/** Sleep. @return false: nobody is to go on */
+/** Sleep. @return false: it is not to go on */
 HV_MUST_CHECK bool qvm_member_sleep(qvm_member *self, uint64_t ns);
 
 #endif

@@ -9,6 +9,25 @@
 
 #define WORK_NS UINT64_C(600000000000)
 
+/* What a guest's kernel and agent need beside the load. */
+#define LIVE_ON_BYTES (UINT64_C(256) << 20)
+
+uint64_t qvm_hold_option(const struct argp_state *state, uint64_t memory_bytes, uint64_t fill_bytes)
+{
+	char allowed[32];
+	if (memory_bytes <= LIVE_ON_BYTES)
+		argp_error(state, "--memory is too small; allowed: above %s",
+			   hv_format_bytes(LIVE_ON_BYTES, allowed, sizeof(allowed)));
+	uint64_t most_bytes = memory_bytes - LIVE_ON_BYTES;
+	if (fill_bytes == 0)
+		fill_bytes = most_bytes < memory_bytes / 2 ? most_bytes : memory_bytes / 2;
+	fill_bytes &= ~(uint64_t)(HV_HUGE_BYTES - 1);
+	if (fill_bytes == 0 || fill_bytes > most_bytes)
+		argp_error(state, "--fill must be at least 2M, and leave 256M of --memory: up to %s",
+			   hv_format_bytes(most_bytes, allowed, sizeof(allowed)));
+	return fill_bytes;
+}
+
 static bool fault(qvm_hold *self, const char *what, const char *detail)
 {
 	if (self->why[0] == '\0')

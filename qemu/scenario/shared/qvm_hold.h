@@ -7,6 +7,12 @@
 
 #include "rig/qvm_rig.h"
 
+#include <argp.h>
+
+/** How much a guest of so much memory holds at most: --fill, 0 = half of it; the guest's kernel and agent need the
+ * rest. Ends the program with a usage error. @return in whole blocks of 2 MiB */
+uint64_t qvm_hold_option(const struct argp_state *state, uint64_t memory_bytes, uint64_t fill_bytes);
+
 typedef struct qvm_hold {
 	qvm_rig *rig;
 	uint64_t job; /**< of the agent; 0 = there is none */

@@ -3,6 +3,7 @@
  * Memory over time; see qvm_series.h. */
 #include "scenario/shared/qvm_series.h"
 #include "cli/hv_session.h"
+#include "scenario/qvm_scenario.h"
 #include "techniques/qvm_technique.h"
 
 bool qvm_series_look(qvm_series *self, uint64_t now_ns, uint64_t resident_bytes)
@@ -56,4 +57,15 @@ void qvm_series_automatic(qvm_rig *rig, bool on)
 {
 	if (rig->monitor_on && rig->config.policy != NULL)
 		hv_monitor_policy(&rig->monitor, on);
+}
+
+void qvm_series_techniques(const qvm_options *options,
+			   void (*run)(void *context, const struct qvm_technique *technique), void *context)
+{
+	for (unsigned round = 0; round < 2; round++)
+		for (const qvm_technique *const *each = qvm_techniques; *each != NULL && !hv_interrupted(); each++) {
+			bool base = (*each)->technique->grain_bytes == 0;
+			if (base == (round == 0) && qvm_options_wants(options, (*each)->technique->name))
+				run(context, *each);
+		}
 }

@@ -34,4 +34,8 @@ void qvm_series_automatic(qvm_rig *rig, bool on);
 /** The policy for it, to be set in qvm_rig_config. @return NULL = none is needed */
 const hv_policy *qvm_series_policy(const struct qvm_technique *technique);
 
+/** Each technique that was asked for, until Ctrl-C; none first, as it is what the others are against. */
+void qvm_series_techniques(const qvm_options *options,
+			   void (*run)(void *context, const struct qvm_technique *technique), void *context);
+
 #endif
