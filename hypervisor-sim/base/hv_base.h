@@ -21,6 +21,7 @@
 	X(HV_ERR_GONE, "the guest is gone")                                               \
 	X(HV_ERR_TIMEOUT, "the guest did not answer in time")                             \
 	X(HV_ERR_REFUSED, "the guest or QEMU refused")                                    \
+	X(HV_ERR_INTERRUPTED, "interrupted by the user")                                  \
 	X(HV_ERR_LIBRARY, "the allocator refused the memory or its region")
 
 typedef enum hv_err {

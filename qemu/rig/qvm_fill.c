@@ -2,6 +2,7 @@
  *
  * Touching what is free; see qvm_fill.h. */
 #include "rig/qvm_fill.h"
+#include "scenario/qvm_scenario.h"
 #include "techniques/qvm_technique.h"
 
 #include <stdio.h>
@@ -39,8 +40,10 @@ static hv_err verify(qvm_rig *rig, uint64_t job)
 hv_err qvm_fill_and_free(qvm_rig *rig, uint64_t bytes, uint64_t *filled_bytes)
 {
 	uint64_t job;
-	cJSON *answer = NULL, *fill = cJSON_CreateObject();
 	*filled_bytes = 0;
+	if (hv_interrupted())
+		return HV_ERR_INTERRUPTED;
+	cJSON *answer = NULL, *fill = cJSON_CreateObject();
 	cJSON_AddNumberToObject(fill, "bytes", (double)bytes);
 	cJSON_AddStringToObject(fill, "pattern", "touch");
 	if (rig->technique->device_frames)

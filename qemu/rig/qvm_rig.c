@@ -11,7 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ASK_NS UINT64_C(60000000000)
+#define ASK_NS  UINT64_C(60000000000)
+#define LOOK_NS UINT64_C(200000000) /* at what a signal handler wrote */
 
 enum { FRAMES_RAM_MIB = 512 /* of a guest whose resized memory is a device's */ };
 
@@ -112,10 +113,26 @@ static hv_err prepare(qvm_rig *self)
 	return err;
 }
 
+/* The user waits for no guest; only for what it answers at once. */
+static hv_err answer_wait(qvm_rig *self, uint64_t id, uint64_t timeout_ns, cJSON **answer)
+{
+	for (uint64_t left_ns = timeout_ns;; left_ns -= LOOK_NS) {
+		bool interrupted = hv_interrupted();
+		hv_err err = qvm_agent_wait(&self->agent, id, left_ns < LOOK_NS ? left_ns : LOOK_NS, answer);
+		if (err != HV_ERR_TIMEOUT || left_ns <= LOOK_NS)
+			return err;
+		if (interrupted) {
+			snprintf(self->agent.why, sizeof(self->agent.why), "interrupted");
+			return HV_ERR_INTERRUPTED;
+		}
+	}
+}
+
 hv_err qvm_rig_ask(qvm_rig *self, const char *verb, cJSON *arguments, uint64_t timeout_ns, cJSON **answer)
 {
 	pthread_mutex_lock(&self->agent_lock);
-	hv_err err = qvm_agent_call(&self->agent, verb, arguments, timeout_ns, answer);
+	uint64_t id = qvm_agent_send(&self->agent, verb, arguments);
+	hv_err err = answer_wait(self, id, timeout_ns, answer);
 	if (err != HV_OK)
 		snprintf(self->why, sizeof(self->why), "guest, %s: %.300s", verb, self->agent.why);
 	pthread_mutex_unlock(&self->agent_lock);

@@ -63,7 +63,8 @@ HV_MUST_CHECK hv_err qvm_rig_start(qvm_rig *self, const qvm_options *options, co
 void qvm_rig_stop(qvm_rig *self);
 
 /** Ask the guest; any thread. @param arguments  freed here; NULL = none  @param answer  the caller's to delete; may be
- *  NULL  @return as qvm_agent_call(); rig->why says what failed */
+ *  NULL  @return as qvm_agent_call(), or HV_ERR_INTERRUPTED: the user interrupted the run and the guest is not done,
+ *  which is no fault; rig->why says what failed */
 HV_MUST_CHECK hv_err qvm_rig_ask(qvm_rig *self, const char *verb, cJSON *arguments, uint64_t timeout_ns,
 				 cJSON **answer);
 /** Start a job in the guest, and ask it; as above. */

@@ -10,7 +10,6 @@
 #include "scenario/qvm_scenario.h"
 #include "techniques/qvm_technique.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -64,9 +63,11 @@ static bool fault(inflate *self, const char *what, const char *detail)
 static bool fill_and_free(inflate *self)
 {
 	uint64_t bytes = qvm_fill_bytes(&self->rig);
-	if (bytes == 0)
+	if (bytes == 0 && !hv_interrupted())
 		return fault(self, "fill", "the guest has no memory to fill");
 	hv_err err = qvm_fill_and_free(&self->rig, bytes, &self->filled_bytes);
+	if (err == HV_ERR_INTERRUPTED)
+		return false;
 	if (err != HV_OK)
 		return fault(self, "fill",
 			     err == HV_ERR_GONE && qvm_vm_ended(&self->rig.vm) ? self->rig.vm.why : self->rig.why);
@@ -323,15 +324,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		state->child_inputs[0] = &all->common;
 		state->child_inputs[1] = &all->policy;
 		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "'%s' is not an option; see --help", text);
-		return EINVAL;
 	case ARGP_KEY_END:
 		qvm_options_check(&all->common, state);
 		qvm_policy_options_check(&all->policy, all->common.memory_bytes, state);
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return hv_options_other(key, text, state);
 	}
 }
 

@@ -74,13 +74,16 @@ static cJSON *command_line(const qvm_kernel_plan *plan, const qvm_kernel_point *
 	return request;
 }
 
-/* What the driver answered; NULL: a fault. */
+/* What the driver answered; NULL: a fault, or the user interrupts. */
 static cJSON *point_ask(kernel_bench *self, const qvm_kernel_point *point)
 {
 	cJSON *answer = NULL, *figures = NULL;
 	char what[100];
 	snprintf(what, sizeof(what), "%s, order %u, %u threads", point->name, point->order, point->threads);
-	if (qvm_rig_ask(&self->rig, "run", command_line(&self->options->plan, point), POINT_NS, &answer) != HV_OK)
+	hv_err err = qvm_rig_ask(&self->rig, "run", command_line(&self->options->plan, point), POINT_NS, &answer);
+	if (err == HV_ERR_INTERRUPTED)
+		return NULL;
+	if (err != HV_OK)
 		fault(self, what, qvm_vm_ended(&self->rig.vm) ? self->rig.vm.why : self->rig.why);
 	else if (cJSON_GetObjectItemCaseSensitive(answer, "status") == NULL || qvm_answer_count(answer, "status") != 0)
 		fault(self, what, qvm_answer_text(answer, "output"));
@@ -235,9 +238,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case KEY_CLEAR:
 		options->clear = true;
 		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "'%s' is not an option; see --help", text);
-		return EINVAL;
 	case ARGP_KEY_END:
 		qvm_options_check(&options->common, state);
 		if ((options->plan.mib + DRIVER_LEAVES_MIB) << 20 > options->common.memory_bytes)
@@ -245,7 +245,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 				   options->plan.mib, options->plan.mib + DRIVER_LEAVES_MIB);
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return hv_options_other(key, text, state);
 	}
 }
 

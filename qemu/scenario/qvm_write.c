@@ -9,7 +9,6 @@
 #include "scenario/qvm_scenario.h"
 #include "techniques/qvm_technique.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -57,6 +56,8 @@ static bool fault(write_run *self, const char *what, const char *detail)
 
 static bool fail(write_run *self, const char *what, hv_err err)
 {
+	if (err == HV_ERR_INTERRUPTED)
+		return false;
 	bool ended = err == HV_ERR_GONE && qvm_vm_ended(&self->rig.vm);
 	return fault(self, what, ended ? self->rig.vm.why : self->rig.why);
 }
@@ -91,9 +92,9 @@ static bool write_once(write_run *self, unsigned page, uint64_t bytes, write_fig
 	err = qvm_rig_ask_job(&self->rig, job, "write-all", arguments, WRITE_NS, &answer);
 	bool ok = err == HV_OK ? figures == NULL || figures_add(self, figures, answer) : fail(self, "write", err);
 	cJSON_Delete(answer);
-	return (err != HV_OK || qvm_rig_ask_job(&self->rig, job, "end", NULL, WRITE_NS, NULL) == HV_OK ||
-		fail(self, "end", HV_ERR_GONE)) &&
-	       ok;
+	if (err == HV_OK)
+		err = qvm_rig_ask_job(&self->rig, job, "end", NULL, WRITE_NS, NULL);
+	return (err == HV_OK || fail(self, "end", err)) && ok;
 }
 
 static bool move(write_run *self, hv_command command, uint64_t limit_bytes, uint64_t *moved_bytes)
@@ -305,14 +306,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		if (!options->pages[0] && !options->pages[1])
 			argp_error(state, "--pages is '%s'; allowed: 4K, 2M or both", text);
 		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "'%s' is not an option; see --help", text);
-		return EINVAL;
 	case ARGP_KEY_END:
 		qvm_options_check(&options->common, state);
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return hv_options_other(key, text, state);
 	}
 }
 

@@ -63,6 +63,16 @@ kill -INT "$monitor"
 ended_with interrupted 130
 grep -q '"interrupted":.*true' "$work/interrupted.json" || fail "interrupted: the result does not say so"
 
+begin interrupted-filling
+filling=0 # the guest has written more than its kernel did at boot: it is in the middle of its fill
+for ((turn = 0; turn < 900 && filling < 250000; turn++)); do
+	filling=$(sed -n 's/^RssShmem:[[:space:]]*\([0-9]*\).*/\1/p' "/proc/$vm/status")
+	sleep 0.1
+done
+kill -INT "$monitor"
+ended_with interrupted-filling 130
+! grep -q 'grow-touch' "$work/interrupted-filling.json" || fail "interrupted-filling: it waited for the guest's fill"
+
 begin terminated
 kill -TERM "$monitor"
 ended_with terminated 130
@@ -81,4 +91,4 @@ ended_with panic 1
 grep -q 'the guest panicked' "$work/panic.json" || fail "panic: the result does not say so"
 [[ -s $work/panic-none.console ]] || fail "panic: the console was not kept"
 [[ $(find "$work" -name '*.part' | wc -l) == 0 ]] || fail "a half-written result is left"
-echo "five ends, nothing left"
+echo "six ends, nothing left"

@@ -14,7 +14,6 @@
 
 #include "host/policy_registry.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,6 +47,8 @@ typedef struct impact {
 static bool failed(impact *self, const char *what, hv_err err)
 {
 	char reason[400];
+	if (err == HV_ERR_INTERRUPTED)
+		return false;
 	bool ended = err == HV_ERR_GONE && qvm_vm_ended(&self->rig.vm);
 	snprintf(reason, sizeof(reason), "%.60s: %.300s", what, ended ? self->rig.vm.why : self->rig.why);
 	hv_impact_course_refute(&self->course, reason);
@@ -331,14 +332,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case KEY_PERIOD:
 		options->period_ms = hv_options_number(state, "period", text, 1, 3600000);
 		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "'%s' is not an option; see --help", text);
-		return EINVAL;
 	case ARGP_KEY_END:
 		check(options, state);
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return hv_options_other(key, text, state);
 	}
 }
 
