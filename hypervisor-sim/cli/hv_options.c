@@ -310,3 +310,10 @@ void hv_options_check(const hv_options *options, const struct argp_state *state)
 		argp_error(state, "--target %s is not below --memory %s",
 			   hv_format_bytes(options->target_bytes, allowed, sizeof(allowed)), asked);
 }
+
+error_t hv_options_other(int key, const char *text, const struct argp_state *state)
+{
+	if (key == ARGP_KEY_ARG)
+		argp_error(state, "'%s' is not an option; see --help", text);
+	return ARGP_ERR_UNKNOWN;
+}

@@ -50,6 +50,9 @@ void hv_options_names(const struct argp_state *state, const char *kind, const ch
 /** The target for a technique: one that moves less than a huge frame at once is slow, and moves less memory. */
 uint64_t hv_options_target(const hv_options *options, const hv_technique *technique);
 
+/** What a scenario's parser returns for a key that is none of its own: an argument is a usage error. */
+error_t hv_options_other(int key, const char *text, const struct argp_state *state);
+
 /** Is this technique, or backing, among those asked for? */
 bool hv_options_wants(const char *list, const char *name);
 

@@ -4,8 +4,6 @@
 #define _GNU_SOURCE
 #include "cli/impact_options.h"
 
-#include <errno.h>
-
 enum { KEY_FLOAT = 0x4100, SHORT_DELAY_MS = 20, PERIOD_MS = 500 };
 
 static const struct argp_option option_table[] = {
@@ -55,14 +53,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case KEY_FLOAT:
 		options->floating = true;
 		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "'%s' is not an option; see --help", text);
-		return EINVAL;
 	case ARGP_KEY_END:
 		check(options, state);
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return hv_options_other(key, text, state);
 	}
 }
 

@@ -263,9 +263,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case KEY_WINDOW:
 		options->window_huge = hv_options_number(state, "device-window", text, 1, HV_DMA_HUGE_MAX);
 		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "'%s' is not an option; see --help", text);
-		return EINVAL;
 	case ARGP_KEY_END:
 		if (options->common.target_bytes == 0)
 			options->common.target_bytes =
@@ -276,7 +273,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 			argp_error(state, "--memory is more than a device can map; allowed: up to 32G");
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return hv_options_other(key, text, state);
 	}
 }
 

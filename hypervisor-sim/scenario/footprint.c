@@ -254,14 +254,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		state->child_inputs[0] = options;
 		state->child_inputs[1] = &options->policy;
 		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "'%s' is not an option; see --help", text);
-		return EINVAL;
 	case ARGP_KEY_END:
 		hv_workload_options_check(options, state);
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return hv_options_other(key, text, state);
 	}
 }
 

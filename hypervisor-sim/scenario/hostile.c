@@ -189,14 +189,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case KEY_BOUND:
 		options->bound_s = hv_options_number(state, "bound", text, 1, 3600);
 		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "'%s' is not an option; see --help", text);
-		return EINVAL;
 	case ARGP_KEY_END:
 		hv_options_check(&options->common, state);
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return hv_options_other(key, text, state);
 	}
 }
 

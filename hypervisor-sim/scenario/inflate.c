@@ -438,9 +438,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		state->child_inputs[1] = &all->policy;
 		state->child_inputs[2] = &all->isolation;
 		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "'%s' is not an option; see --help", text);
-		return EINVAL;
 	case ARGP_KEY_END:
 		if (options->target_bytes == 0)
 			options->target_bytes = options->memory_bytes / 4 & ~(uint64_t)(HV_HUGE_BYTES - 1);
@@ -456,7 +453,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 				   options->vcpus, (4 + options->vcpus) * 4);
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return hv_options_other(key, text, state);
 	}
 }
 

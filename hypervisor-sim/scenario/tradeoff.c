@@ -330,14 +330,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case KEY_CYCLES:
 		options->cycles = hv_options_number(state, "cycles", text, 1, 10000);
 		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "'%s' is not an option; see --help", text);
-		return EINVAL;
 	case ARGP_KEY_END:
 		check(options, state);
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return hv_options_other(key, text, state);
 	}
 }
 

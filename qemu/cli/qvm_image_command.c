@@ -6,7 +6,6 @@
 #include "cli/qvm_commands.h"
 #include "cli/qvm_image_options.h"
 
-#include <errno.h>
 #include <stdio.h>
 
 enum { KEY_OUTPUT = 'o', KEY_QUIET = 'q', KEY_OVERLAY = 0x200 };
@@ -39,14 +38,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case KEY_QUIET:
 		options->wish.verbose = false;
 		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "'%s' is not an option; see --help", text);
-		return EINVAL;
 	case ARGP_KEY_END:
 		qvm_image_options_check(&options->wish, state);
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return hv_options_other(key, text, state);
 	}
 }
 

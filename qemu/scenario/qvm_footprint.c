@@ -12,7 +12,6 @@
 #include "scenario/shared/qvm_hold.h"
 #include "techniques/qvm_technique.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -210,14 +209,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case KEY_PAUSE:
 		options->pause_s = hv_options_number(state, "pause", text, 0, SECONDS_MAX);
 		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "'%s' is not an option; see --help", text);
-		return EINVAL;
 	case ARGP_KEY_END:
 		check(options, state);
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return hv_options_other(key, text, state);
 	}
 }
 

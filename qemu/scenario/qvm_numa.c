@@ -10,7 +10,6 @@
 #include "scenario/shared/qvm_nodes.h"
 #include "techniques/qvm_technique.h"
 
-#include <errno.h>
 #include <glob.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -344,14 +343,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case KEY_TESTS:
 		options->tests = text;
 		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "'%s' is not an option; see --help", text);
-		return EINVAL;
 	case ARGP_KEY_END:
 		options_check(options, state);
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return hv_options_other(key, text, state);
 	}
 }
 

@@ -293,15 +293,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
 				return 0;
 		argp_error(state, "--kill must be none, guest, qemu or monitor, not %s", text);
 		return EINVAL;
-	case ARGP_KEY_ARG:
-		argp_error(state, "'%s' is not an option; see --help", text);
-		return EINVAL;
 	case ARGP_KEY_END:
 		qvm_options_check(&options->common, state);
 		qvm_policy_options_check(&options->policy, options->common.memory_bytes, state);
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return hv_options_other(key, text, state);
 	}
 }
 

@@ -78,16 +78,13 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		if (hv_backing_find(text) == NULL)
 			argp_error(state, "--sim-backing is '%s'; hvsim list shows what is known", text);
 		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "'%s' is not an option; see --help", text);
-		return EINVAL;
 	case ARGP_KEY_END:
 		/* runs check their options themselves, but after minutes */
 		if (options->compares && options->vm_path == NULL)
 			qvm_options_check(&options->common, state);
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return hv_options_other(key, text, state);
 	}
 }
 
