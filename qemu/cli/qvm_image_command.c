@@ -8,10 +8,11 @@
 
 #include <stdio.h>
 
-enum { KEY_OUTPUT = 'o', KEY_QUIET = 'q', KEY_OVERLAY = 0x200 };
+enum { KEY_OUTPUT = 'o', KEY_QUIET = 'q', KEY_OVERLAY = 0x200, KEY_DISK };
 
 static const struct argp_option option_table[] = {
 	{ "overlay", KEY_OVERLAY, "FOLDER", 0, "Add these files to the initramfs", 0 },
+	{ "disk", KEY_DISK, NULL, 0, "Add the modules that mount a disk, as scenario footprint needs them", 0 },
 	{ "output", KEY_OUTPUT, "FOLDER", 0, "Copy the image here; the folder must not exist", 0 },
 	{ "quiet", KEY_QUIET, NULL, 0, "Say nothing while it is made", 0 },
 	{ 0 }
@@ -31,6 +32,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		return 0;
 	case KEY_OVERLAY:
 		options->wish.overlay = text;
+		return 0;
+	case KEY_DISK:
+		options->wish.disk = true;
 		return 0;
 	case KEY_OUTPUT:
 		options->output = text;

@@ -31,6 +31,9 @@ bool qvm_options_wants(const qvm_options *options, const char *technique);
 
 /** Begin a result with the options that all share as parameters. @return false: told to the user; end with 2 */
 HV_MUST_CHECK bool qvm_session_open(hv_result *result, const qvm_options *options, const char *scenario);
+/** RESULT.json -> RESULT-NAMEEXTENSION, with a number where that exists: nothing is overwritten. @return to be freed;
+ *  NULL without results */
+char *qvm_beside(const char *json, const char *name, const char *extension);
 /** Save, tell the checks, close. @return the exit code */
 HV_MUST_CHECK int qvm_session_close(hv_result *result, const qvm_options *options, bool interrupted);
 

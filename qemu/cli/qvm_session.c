@@ -7,6 +7,9 @@
 #include "cli/qvm_options.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 static void text_add(cJSON *object, const char *key, const char *text, const char *otherwise)
 {
@@ -48,6 +51,27 @@ bool qvm_session_open(hv_result *result, const qvm_options *options, const char 
 		hv_result_say(result, "%s\n", detail);
 	}
 	return true;
+}
+
+char *qvm_beside(const char *json, const char *name, const char *extension)
+{
+	char *path = NULL;
+	if (json == NULL)
+		return NULL;
+	size_t chars = strlen(json);
+	if (chars > 5 && strcmp(json + chars - 5, ".json") == 0)
+		chars -= 5;
+	for (unsigned number = 1; number < 10000; number++) {
+		char count[16] = "";
+		if (number > 1)
+			snprintf(count, sizeof(count), "-%u", number);
+		if (asprintf(&path, "%.*s-%s%s%s", (int)chars, json, name, count, extension) < 0)
+			return NULL;
+		if (access(path, F_OK) != 0)
+			return path;
+		free(path);
+	}
+	return NULL;
 }
 
 int qvm_session_close(hv_result *result, const qvm_options *options, bool interrupted)

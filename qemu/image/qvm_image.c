@@ -3,18 +3,14 @@
  * Images by qemu/image/make-image, whose last line names the folder; see qvm_image.h. */
 #define _GNU_SOURCE
 #include "image/qvm_image.h"
+#include "image/qvm_make.h"
 #include "vm/qvm_program.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define MAKE_NS UINT64_C(1800000000000)
-
-enum { OUTPUT_BYTES = 16384 };
+#define COPY_NS UINT64_C(300000000000)
 
 void qvm_own_path(char *path, size_t bytes, const char *installed, const char *built)
 {
@@ -79,47 +75,24 @@ static void parts_add(qvm_args *args)
 		option_add(args, "--driver", path);
 }
 
-static const char *last_line(char *text)
-{
-	size_t chars = strlen(text);
-	while (chars > 0 && text[chars - 1] == '\n')
-		text[--chars] = '\0';
-	const char *before = strrchr(text, '\n');
-	return before != NULL ? before + 1 : text;
-}
-
 hv_err qvm_image_get(qvm_image *self, const qvm_image_wish *wish)
 {
-	char script[QVM_PATH_BYTES], *text = malloc(OUTPUT_BYTES);
+	char line[QVM_PATH_BYTES];
 	qvm_args args = { 0 };
-	hv_err err = HV_ERR_UNAVAILABLE;
-	if (wish->image != NULL) {
-		free(text);
+	if (wish->image != NULL)
 		return image_open(self, wish->image);
-	}
-	qvm_own_path(script, sizeof(script), QVM_LIBEXEC "/image/make-image", QVM_SOURCE_DIR "/image/make-image");
-	qvm_args_add(&args, "%s", script);
+	qvm_make_begin(&args, "make-image");
 	parts_add(&args);
 	option_add(&args, "--kernel", wish->kernel);
 	option_add(&args, "--modules", wish->modules);
 	option_add(&args, "--headers", wish->headers);
 	option_add(&args, "--overlay", wish->overlay);
-	int progress_fd = wish->verbose ? fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10) : -1;
-	if (progress_fd >= 0)
-		qvm_args_add(&args, "--progress=%d", qvm_args_fd(&args, progress_fd));
-	int code = text != NULL ? qvm_program_read(&args, text, OUTPUT_BYTES, MAKE_NS) : -1;
-	if (progress_fd >= 0)
-		close(progress_fd);
-	if (code == 0) {
-		err = image_open(self, last_line(text));
-	} else {
-		fprintf(stderr, "llfree-qemu: no image: %s\n",
-			code > 0          ? text
-			: errno == ENOENT ? "make-image is missing"
-					  : strerror(errno));
-	}
-	free(text);
-	qvm_args_clear(&args);
+	if (wish->disk)
+		qvm_args_add(&args, "--disk");
+	hv_err err = qvm_make_run(&args, wish->verbose, line, sizeof(line));
+	if (err == HV_OK)
+		return image_open(self, line);
+	fprintf(stderr, "llfree-qemu: no image: %s\n", line);
 	return err;
 }
 
@@ -136,7 +109,7 @@ hv_err qvm_image_copy(const qvm_image *self, const char *folder)
 	qvm_args_add(&args, "--");
 	qvm_args_add(&args, "%s", self->folder);
 	qvm_args_add(&args, "%s", folder);
-	int code = qvm_program_read(&args, text, sizeof(text), MAKE_NS);
+	int code = qvm_program_read(&args, text, sizeof(text), COPY_NS);
 	if (code != 0)
 		fprintf(stderr, "llfree-qemu: --output %s: %s\n", folder, text);
 	qvm_args_clear(&args);

@@ -24,6 +24,7 @@ typedef struct qvm_image_wish {
 	const char *modules; /**< lib/modules/RELEASE of that kernel */
 	const char *headers; /**< its headers, for the guest driver */
 	const char *overlay; /**< a folder whose files are added to the initramfs */
+	bool disk;           /**< also with the modules that mount a disk */
 	bool verbose;
 } qvm_image_wish;
 

@@ -3,6 +3,7 @@
  * Overlays by qemu/image/copy-programs; see qvm_overlay.h. */
 #define _GNU_SOURCE
 #include "image/qvm_overlay.h"
+#include "image/qvm_make.h"
 #include "vm/qvm_program.h"
 
 #include <errno.h>
@@ -14,7 +15,7 @@
 
 hv_err qvm_overlay_make(qvm_overlay *self, const char *const *programs, size_t n_programs)
 {
-	char script[QVM_PATH_BYTES], text[300];
+	char text[300];
 	const char *above = getenv("TMPDIR");
 	qvm_args args = { 0 };
 	*self = (qvm_overlay){ 0 };
@@ -24,8 +25,7 @@ hv_err qvm_overlay_make(qvm_overlay *self, const char *const *programs, size_t n
 		self->folder[0] = '\0';
 		return HV_ERR_SYSTEM;
 	}
-	qvm_own_path(script, sizeof(script), QVM_LIBEXEC "/image/copy-programs", QVM_SOURCE_DIR "/image/copy-programs");
-	qvm_args_add(&args, "%s", script);
+	qvm_make_begin(&args, "copy-programs");
 	qvm_args_add(&args, "%s", self->folder);
 	for (size_t at = 0; at < n_programs; at++)
 		qvm_args_add(&args, "%s", programs[at]);

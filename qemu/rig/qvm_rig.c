@@ -21,33 +21,10 @@ static const char *rig_name(const qvm_rig *self)
 	return self->config.name != NULL ? self->config.name : self->technique->technique->name;
 }
 
-/* RESULT.json -> RESULT-NAME.console; a number is added when that exists. NULL without results. */
-static char *console_path(const qvm_rig *self)
-{
-	const char *json = self->options->json;
-	char *path = NULL;
-	if (json == NULL)
-		return NULL;
-	size_t chars = strlen(json);
-	if (chars > 5 && strcmp(json + chars - 5, ".json") == 0)
-		chars -= 5;
-	for (unsigned number = 1; number < 10000; number++) {
-		char count[16] = "";
-		if (number > 1)
-			snprintf(count, sizeof(count), "-%u", number);
-		if (asprintf(&path, "%.*s-%s%s.console", (int)chars, json, rig_name(self), count) < 0)
-			return NULL;
-		if (access(path, F_OK) != 0)
-			return path;
-		free(path);
-	}
-	return NULL;
-}
-
 static hv_err vm_prepare(qvm_rig *self)
 {
 	const qvm_options *options = self->options;
-	char *append = NULL, *console = console_path(self);
+	char *append = NULL, *console = qvm_beside(options->json, rig_name(self), ".console");
 	uint64_t usual_bytes =
 		self->technique->device_frames ? (uint64_t)FRAMES_RAM_MIB << 20 : self->config.memory_bytes;
 	if (asprintf(&append, "%s %s", options->append != NULL ? options->append : "",
@@ -60,6 +37,7 @@ static hv_err vm_prepare(qvm_rig *self)
 		.backing = options->backing,
 		.vfio = options->vfio,
 		.console = console,
+		.disk = self->config.disk,
 		.image = &self->image,
 		.accel = options->accel,
 		.cpus = (unsigned)options->cpus,
@@ -91,6 +69,7 @@ static hv_err prepare(qvm_rig *self)
 	qvm_image_wish wish = self->options->image;
 	if (self->config.overlay != NULL)
 		wish.overlay = self->config.overlay;
+	wish.disk = wish.disk || self->config.disk != NULL;
 	hv_err err = qvm_image_get(&self->image, &wish);
 	if (err != HV_OK) {
 		snprintf(self->why, sizeof(self->why), "no image of a guest");
@@ -135,6 +114,26 @@ hv_err qvm_rig_ask(qvm_rig *self, const char *verb, cJSON *arguments, uint64_t t
 	hv_err err = answer_wait(self, id, timeout_ns, answer);
 	if (err != HV_OK)
 		snprintf(self->why, sizeof(self->why), "guest, %s: %.300s", verb, self->agent.why);
+	pthread_mutex_unlock(&self->agent_lock);
+	return err;
+}
+
+uint64_t qvm_rig_begin(qvm_rig *self, const char *verb, cJSON *arguments)
+{
+	pthread_mutex_lock(&self->agent_lock);
+	uint64_t id = qvm_agent_send(&self->agent, verb, arguments);
+	if (id == 0)
+		snprintf(self->why, sizeof(self->why), "guest, %s: %.300s", verb, self->agent.why);
+	pthread_mutex_unlock(&self->agent_lock);
+	return id;
+}
+
+hv_err qvm_rig_answered(qvm_rig *self, uint64_t id, cJSON **answer)
+{
+	pthread_mutex_lock(&self->agent_lock);
+	hv_err err = qvm_agent_wait(&self->agent, id, 1000000, answer);
+	if (err != HV_OK && err != HV_ERR_TIMEOUT)
+		snprintf(self->why, sizeof(self->why), "guest: %.300s", self->agent.why);
 	pthread_mutex_unlock(&self->agent_lock);
 	return err;
 }

@@ -27,6 +27,7 @@ typedef struct qvm_rig_config {
 	bool bare_memory;      /**< as in qvm_vm_config */
 	const char *append;    /**< more of the kernel's command line, besides --append */
 	const char *overlay;   /**< a folder to be added to the initramfs; NULL = none */
+	const char *disk;      /**< as in qvm_vm_config; the image then has the modules to mount it */
 	/** Last before QEMU starts: add arguments to rig->vm.args. May be NULL. */
 	hv_err (*prepare)(struct qvm_rig *rig);
 	void *context; /**< the scenario's own */
@@ -67,6 +68,10 @@ void qvm_rig_stop(qvm_rig *self);
  *  which is no fault; rig->why says what failed */
 HV_MUST_CHECK hv_err qvm_rig_ask(qvm_rig *self, const char *verb, cJSON *arguments, uint64_t timeout_ns,
 				 cJSON **answer);
+/** Ask for what takes long; others may ask meanwhile. @return for qvm_rig_answered(); 0: rig->why */
+HV_MUST_CHECK uint64_t qvm_rig_begin(qvm_rig *self, const char *verb, cJSON *arguments);
+/** Has it answered? Hardly waits. @return as qvm_agent_wait(); HV_ERR_TIMEOUT: not yet */
+HV_MUST_CHECK hv_err qvm_rig_answered(qvm_rig *self, uint64_t id, cJSON **answer);
 /** Start a job in the guest, and ask it; as above. */
 HV_MUST_CHECK hv_err qvm_rig_spawn(qvm_rig *self, const char *kind, uint64_t *job);
 HV_MUST_CHECK hv_err qvm_rig_ask_job(qvm_rig *self, uint64_t job, const char *verb, cJSON *arguments,

@@ -3,6 +3,7 @@
  * One VM; see qvm_vm.h. */
 #define _GNU_SOURCE
 #include "vm/qvm_vm.h"
+#include "image/qvm_disk.h"
 #include "vm/qvm_program.h"
 
 #include <errno.h>
@@ -102,6 +103,13 @@ static void device_args(qvm_vm *self)
 	qvm_args_add(args, "-chardev");
 	qvm_args_add(args, "socket,id=agent,fd=%d", self->qemu_fds[1]);
 	arg2(self, "-device", "virtserialport,chardev=agent,name=org.llfree.agent");
+	if (config->disk != NULL) {
+		qvm_args_add(args, "-drive");
+		/* what it holds goes with the VM: nothing has to reach a platter */
+		qvm_args_add(args, "file=/proc/self/fd/%d,format=raw,if=none,id=disk,cache=unsafe",
+			     qvm_args_fd(args, self->disk_fd));
+		arg2(self, "-device", "virtio-blk-pci,drive=disk");
+	}
 	if (config->vfio != NULL) {
 		qvm_args_add(args, "-device");
 		qvm_args_add(args, "vfio-pci,host=%s", config->vfio);
@@ -134,6 +142,7 @@ hv_err qvm_vm_prepare(qvm_vm *self, const qvm_vm_config *config)
 			  .qmp_fd = -1,
 			  .agent_fd = -1,
 			  .console_fd = -1,
+			  .disk_fd = -1,
 			  .error_fd = -1 };
 	hv_err err = check(self);
 	if (err != HV_OK)
@@ -150,6 +159,11 @@ hv_err qvm_vm_prepare(qvm_vm *self, const qvm_vm_config *config)
 				   : memfd_create("console", MFD_CLOEXEC);
 	if (self->console_fd < 0)
 		return fail(self, HV_ERR_SYSTEM, config->console != NULL ? config->console : "console");
+	if (config->disk != NULL) {
+		self->disk_fd = qvm_disk_copy(config->disk);
+		if (self->disk_fd < 0)
+			return fail(self, HV_ERR_SYSTEM, config->disk);
+	}
 	self->error_fd = memfd_create("qemu-messages", MFD_CLOEXEC);
 	if (self->error_fd < 0 || !socket_make(self, &self->qmp_fd, &self->qemu_fds[0]) ||
 	    !socket_make(self, &self->agent_fd, &self->qemu_fds[1]))
@@ -259,6 +273,7 @@ void qvm_vm_close(qvm_vm *self)
 	fd_close(&self->qemu_fds[1]);
 	fd_close(&self->agent_fd);
 	fd_close(&self->console_fd);
+	fd_close(&self->disk_fd);
 	fd_close(&self->error_fd);
 	qvm_memory_close(&self->ram);
 	qvm_args_clear(&self->args);

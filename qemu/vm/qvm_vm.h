@@ -23,6 +23,7 @@ typedef struct qvm_vm_config {
 	const char *backing; /**< of RAM; NULL = the best */
 	const char *vfio;    /**< BDF of a bound device; may be NULL */
 	const char *console; /**< a file for the guest's console, which must not exist; NULL = kept in memory only */
+	const char *disk;    /**< a file, of which the guest has a copy as its disk /dev/vda; NULL = none */
 	const qvm_image *image;
 	qvm_accel accel;
 	unsigned cpus;      /**< under TCG at least 2 */
@@ -43,6 +44,7 @@ typedef struct qvm_vm {
 	int qmp_fd;      /**< until qmp has it */
 	int agent_fd;    /**< of the virtio-serial port org.llfree.agent; the guest program speaks first */
 	int console_fd;  /**< what the guest wrote to its console */
+	int disk_fd;     /**< the copy */
 	int error_fd;    /**< what QEMU wrote to stderr */
 	pid_t pid;       /**< 0 = there is no process */
 	bool qmp_up;

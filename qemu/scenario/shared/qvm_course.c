@@ -20,8 +20,7 @@ hv_err qvm_course_read(qvm_course *self, const char *path, char *why, size_t why
 	if (err != HV_OK)
 		return err;
 	snprintf(self->origin, sizeof(self->origin), "%s", trace.head.origin);
-	self->points = trace.n_events > 0 ? calloc(trace.n_events, sizeof(*self->points)) : NULL;
-	while (self->points != NULL && hv_trace_next(&trace, &event)) {
+	while (hv_trace_next(&trace, &event)) {
 		if (event.tag != HV_TRACE_SAMPLE)
 			continue;
 		now.at_ns += event.fields[FIELD_US] * 1000;
@@ -29,7 +28,8 @@ hv_err qvm_course_read(qvm_course *self, const char *path, char *why, size_t why
 		uint64_t cache_bytes = (event.fields[FIELD_FILES] + event.fields[FIELD_CACHE]) * HV_FRAME_BYTES;
 		/* nothing drops it meanwhile */
 		now.cache_bytes = cache_bytes > now.cache_bytes ? cache_bytes : now.cache_bytes;
-		self->points[self->n_points++] = now;
+		if (!qvm_course_add(self, &now))
+			break;
 	}
 	bool processes = trace.head.kind == HV_TRACE_PROCESSES && self->n_points > 1;
 	hv_trace_close(&trace);
@@ -40,13 +40,63 @@ hv_err qvm_course_read(qvm_course *self, const char *path, char *why, size_t why
 	return HV_ERR_INVAL;
 }
 
-void qvm_course_scale(qvm_course *self, uint64_t peak_bytes, uint64_t whole_ns)
+bool qvm_course_add(qvm_course *self, const qvm_course_point *point)
 {
-	uint64_t highest = 1, last_ns = self->n_points > 0 ? self->points[self->n_points - 1].at_ns : 0;
+	if (self->n_points == self->room) {
+		size_t room = self->room == 0 ? 256 : 2 * self->room;
+		qvm_course_point *points = realloc(self->points, room * sizeof(*points));
+		if (points == NULL)
+			return false;
+		self->points = points;
+		self->room = room;
+	}
+	self->points[self->n_points++] = *point;
+	return true;
+}
+
+hv_err qvm_course_write(const qvm_course *self, const char *path, uint64_t memory_bytes, uint64_t n_vcpus)
+{
+	hv_trace_head head = { .kind = HV_TRACE_PROCESSES, .memory_bytes = memory_bytes, .n_vcpus = n_vcpus };
+	hv_trace_writer writer;
+	uint64_t before_us = 0, before_frames = 0;
+	snprintf(head.origin, sizeof(head.origin), "%s", self->origin);
+	hv_err err = hv_trace_create(&writer, path, &head);
+	if (err != HV_OK)
+		return err;
+	for (size_t at = 0; at < self->n_points; at++) {
+		const qvm_course_point *point = &self->points[at];
+		uint64_t us = point->at_ns / 1000, frames = point->anon_bytes / HV_FRAME_BYTES;
+		hv_trace_event event = { .tag = HV_TRACE_SAMPLE };
+		event.fields[FIELD_US] = us - before_us;
+		event.fields[FIELD_CAME] = frames > before_frames ? frames - before_frames : 0;
+		event.fields[FIELD_WENT] = frames < before_frames ? before_frames - frames : 0;
+		event.fields[FIELD_CACHE] = point->cache_bytes / HV_FRAME_BYTES;
+		hv_trace_add(&writer, &event);
+		before_us = us;
+		before_frames = frames;
+	}
+	return hv_trace_finish(&writer);
+}
+
+uint64_t qvm_course_peak(const qvm_course *self)
+{
+	uint64_t highest = 0;
 	for (size_t at = 0; at < self->n_points; at++) {
 		uint64_t bytes = self->points[at].anon_bytes + self->points[at].cache_bytes;
 		highest = bytes > highest ? bytes : highest;
 	}
+	return highest;
+}
+
+uint64_t qvm_course_end(const qvm_course *self)
+{
+	return self->n_points > 0 ? self->points[self->n_points - 1].at_ns : 0;
+}
+
+void qvm_course_scale(qvm_course *self, uint64_t peak_bytes, uint64_t whole_ns)
+{
+	uint64_t highest = qvm_course_peak(self), last_ns = qvm_course_end(self);
+	highest = highest > 0 ? highest : 1;
 	double memory = (double)peak_bytes / (double)highest;
 	double time = last_ns > 0 ? (double)whole_ns / (double)last_ns : 0;
 	for (size_t at = 0; at < self->n_points; at++) {
