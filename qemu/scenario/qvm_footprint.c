@@ -122,7 +122,11 @@ static void figures_emit(footprint *self, const hv_row *like)
 	const qvm_series *watch = &self->crowd.watch;
 	double resize_s = (double)self->crowd.members[0].resize_ns / 1e9, gib_min = qvm_series_gib_min(watch);
 	double *none_gib_min = &self->none_gib_min[self->phase];
+	uint64_t whole_ns = watch->last_ns - watch->begin_ns;
 	qvm_series_emit(watch, self->result, like);
+	/* also where runs took differently long */
+	hv_session_figure(self->result, like, "resident-mean", "bytes",
+			  whole_ns > 0 ? watch->byte_ns / (double)whole_ns : 0);
 	hv_session_figure(self->result, like, "used", "GiB*min", qvm_series_gib_min(&self->used));
 	hv_session_figure(self->result, like, "resident-end", "bytes", (double)self->end_bytes);
 	hv_session_figure(self->result, like, "resident-dropped", "bytes", (double)self->dropped_bytes);
@@ -135,8 +139,9 @@ static void figures_emit(footprint *self, const hv_row *like)
 		*none_gib_min = gib_min;
 	else if (*none_gib_min > 0)
 		hv_session_figure(self->result, like, "footprint-ratio", "ratio", gib_min / *none_gib_min);
-	hv_result_say(self->result, "%-9s %-14s %8.2f %8.2f %8.0f %10.0f %10.0f %9.1f %9.1f\n",
+	hv_result_say(self->result, "%-9s %-14s %8.2f %8.2f %8.0f %8.0f %10.0f %10.0f %9.1f %9.1f\n",
 		      qvm_footprint_phases[self->phase], like->technique, gib_min, qvm_series_gib_min(&self->used),
+		      whole_ns > 0 ? watch->byte_ns / (double)whole_ns / (1 << 20) : 0,
 		      (double)watch->peak_bytes / (1 << 20), (double)self->end_bytes / (1 << 20),
 		      (double)self->dropped_bytes / (1 << 20), self->runtime_s, resize_s);
 }
@@ -295,8 +300,8 @@ static void run_all(const qvm_footprint_options *options, hv_result *result)
 	self = (footprint){ .options = options, .result = result };
 	bool compile =
 		hv_options_wants(options->phases, qvm_footprint_phases[QVM_FOOTPRINT_COMPILE]) && disk_find(&self);
-	hv_result_say(result, "%-9s %-14s %8s %8s %8s %10s %10s %9s %9s\n", "phase", "technique", "GiB*min", "used",
-		      "peak MiB", "at the end", "dropped", "runtime s", "resize s");
+	hv_result_say(result, "%-9s %-14s %8s %8s %8s %8s %10s %10s %9s %9s\n", "phase", "technique", "GiB*min", "used",
+		      "mean MiB", "peak MiB", "at the end", "dropped", "runtime s", "resize s");
 	for (uint64_t at = 0; at < options->common.iterations; at++)
 		for (self.phase = QVM_FOOTPRINT_COMPILE; self.phase < QVM_FOOTPRINT_PHASES; self.phase++)
 			if (self.phase == QVM_FOOTPRINT_COMPILE
