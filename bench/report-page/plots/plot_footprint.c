@@ -18,6 +18,7 @@ static const struct {
 		{ "write-time", "writing, s", 1 },
 		{ "get-p99", "get p99, us", 1e-3 },
 		{ "get-p99.99", "get p99.99, us", 1e-3 },
+		{ "resident-mean", "mean, MiB", 1.0 / (1 << 20) },
 		{ "resident-end", "at the end, MiB", 1.0 / (1 << 20) },
 		{ "resident-dropped", "cache dropped, MiB", 1.0 / (1 << 20) } };
 
