@@ -55,6 +55,10 @@ void rep_load_rows(rep_set *set, const rep_file *file)
 				.high = number_of(file, object, row_idx, "high") };
 		row.interval_s = number_of(file, object, row_idx, "interval_s").number;
 		samples_load(&row, object, row_idx);
+		/* workloads of a simulation and of a real VM may have one name, and are two */
+		if (row.scenario != NULL && strcmp(row.scenario, "footprint") == 0 && row.phase != NULL &&
+		    rep_row_is_vm(&row))
+			row.phase = rep_format("%s, real VM", row.phase);
 		if (row.scenario != NULL && row.metric != NULL && row.unit != NULL && rep_value_is(row.median))
 			*rep_set_row(set) = row;
 		row_idx++;

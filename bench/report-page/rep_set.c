@@ -207,9 +207,14 @@ rep_names rep_set_who(const rep_set *set, const rep_query *query)
 	return names;
 }
 
+bool rep_row_is_vm(const rep_row *row)
+{
+	return row->note != NULL && strstr(row->note, "accelerator ") != NULL;
+}
+
 const char *rep_row_time(const rep_row *row)
 {
-	return row->note != NULL && strstr(row->note, "accelerator ") != NULL ? "time" : "simulated time";
+	return rep_row_is_vm(row) ? "time" : "simulated time";
 }
 
 const char *rep_file_text(const rep_file *file, const char *key)

@@ -72,7 +72,9 @@ rep_value rep_set_value(const rep_set *set, rep_query query, const char *metric)
 /** The fewest threads of all rows that match; 0: none does. */
 unsigned rep_set_fewest_threads(const rep_set *set, const rep_query *query);
 
-/** The name of a time axis of its series: simulated, unless its note says that a real VM was measured. */
+/** Was a real VM measured? Its note names the accelerator. */
+bool rep_row_is_vm(const rep_row *row);
+/** The name of a time axis of its series: simulated, unless a real VM was measured. */
 const char *rep_row_time(const rep_row *row);
 
 /** Distinct texts in order of appearance. */

@@ -68,7 +68,7 @@ page() {
 	traced report/one
 	cat out
 	for name in latency-bulk-get latency-rand scaling-bulk-get fill-get fragmentation fragmentation-map-1 write-order0 reclaim-touched \
-		impact-stream impact-stream-virtio-mem impact-ftq footprint-bursts multivm-bursts-staggered-llfree-auto tradeoff \
+		impact-stream impact-stream-virtio-mem impact-ftq footprint-bursts footprint-bursts-vm multivm-bursts-staggered-llfree-auto tradeoff \
 		numa-order0 numa-vm; do
 		[[ -s report/one/plots/$name.gp && -s report/one/plots/$name.dat ]] || fail "no plot $name"
 		grep -q "id=\"$name\"" report/one/index.html || fail "no figure $name"

@@ -82,7 +82,8 @@ static rep_made build(const rep_set *set, size_t idx, rep_figure *figure)
 				POINTS_MAX);
 		table_row(set, query, &figure->table);
 	}
-	figure->name = rep_format("footprint-%s", kinds.names[idx]);
+	figure->name = rep_format("footprint-%.*s%s", (int)strcspn(kinds.names[idx], ","), kinds.names[idx],
+				  strchr(kinds.names[idx], ',') != NULL ? "-vm" : "");
 	figure->title = rep_format("Resident memory over time, workload %s", kinds.names[idx]);
 	rep_caption_conditions(&figure->caption, row);
 	rep_text_add(&figure->caption,
@@ -96,6 +97,6 @@ const rep_plot rep_plot_footprint = {
 	.rank = 80,
 	.section = "Footprint over time",
 	.question = "How much memory does a guest really keep, and what does that cost it?",
-	.command = "hvsim footprint --json FILE",
+	.command = "hvsim footprint --json FILE, or llfree-qemu run --scenario footprint --json FILE",
 	.build = build,
 };
