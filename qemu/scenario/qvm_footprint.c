@@ -34,7 +34,7 @@ typedef struct footprint {
 	uint64_t ram_at_peak_bytes; /**< of the highest point, what was in the guest's RAM */
 	/* of the last VM */
 	double runtime_s;
-	uint64_t end_bytes, dropped_bytes;
+	uint64_t end_bytes, dropped_bytes, ram_bytes; /**< the last of them: of dropped_bytes, what was in RAM */
 	double none_gib_min[QVM_FOOTPRINT_PHASES];
 } footprint;
 
@@ -63,6 +63,7 @@ static bool rest(footprint *self, qvm_member *member, uint64_t *resident_bytes)
 	bool ok = qvm_member_resize(member, HV_COMMAND_SHRINK, self->options->common.target_bytes);
 	bool on = qvm_member_sleep(member, self->options->pause_s * UINT64_C(1000000000));
 	*resident_bytes = on ? qvm_rig_resident(&member->rig) : 0;
+	self->ram_bytes = on ? qvm_file_resident(member->rig.files[0]) : 0;
 	return ok;
 }
 
@@ -132,8 +133,10 @@ static void figures_emit(footprint *self, const hv_row *like)
 	hv_session_figure(self->result, like, "resident-dropped", "bytes", (double)self->dropped_bytes);
 	hv_session_figure(self->result, like, "runtime", "s", self->runtime_s);
 	hv_session_figure(self->result, like, "resize-time", "s", resize_s);
-	if (self->technique->device_frames)
+	if (self->technique->device_frames) {
 		hv_session_figure(self->result, like, "ram-at-peak", "bytes", (double)self->ram_at_peak_bytes);
+		hv_session_figure(self->result, like, "ram-dropped", "bytes", (double)self->ram_bytes);
+	}
 	qvm_series_emit_as(&self->used, self->result, like, "guest-used");
 	if (self->technique->technique->grain_bytes == 0)
 		*none_gib_min = gib_min;
