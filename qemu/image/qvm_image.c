@@ -53,7 +53,8 @@ static hv_err image_open(qvm_image *self, const char *folder)
 		return HV_ERR_UNAVAILABLE;
 	}
 	snprintf(self->folder, sizeof(self->folder), "%.900s", folder);
-	snprintf(self->kernel, sizeof(self->kernel), "%.900s/vmlinuz", folder);
+	snprintf(self->kernel, sizeof(self->kernel), "%.900s/%s", folder,
+		 exists(folder, "vmlinux") ? "vmlinux" : "vmlinuz");
 	snprintf(self->initrd, sizeof(self->initrd), "%.900s/initramfs", folder);
 	snprintf(path, sizeof(path), "%.900s/release", folder);
 	if (!hv_read_line(path, self->release, sizeof(self->release)))
