@@ -129,7 +129,7 @@ static bool window_by_limit(hv_impact_course *self)
 static bool window_by_policy(hv_impact_course *self)
 {
 	uint64_t end_ns = self->window_begin_ns + self->plan.window_ns;
-	for (;;) {
+	for (self->n_bursts = 0;; self->n_bursts++) {
 		hv_move move = hv_monitor_next_pass(self->plan.monitor);
 		uint64_t now_ns = hv_now_ns();
 		if (!resize_note(self, HV_SHRINK, move, now_ns - move.elapsed_ns, now_ns) || interrupted(self))
@@ -140,18 +140,19 @@ static bool window_by_policy(hv_impact_course *self)
 	}
 }
 
+/* As long as the last window with resizes, and with as many bursts: passes may take longer than the period. */
 static bool window_alone(hv_impact_course *self)
 {
-	uint64_t window_ns = self->last_length_ns != 0 ? self->last_length_ns : self->plan.window_ns;
-	uint64_t end_ns = self->window_begin_ns + window_ns, next_ns = self->window_begin_ns;
-	if (!automatic(self))
-		return sleep_until(self, end_ns);
-	for (next_ns += self->plan.period_ns; next_ns < end_ns; next_ns += self->plan.period_ns) {
-		if (!sleep_until(self, next_ns))
+	bool known = self->last_length_ns != 0;
+	uint64_t window_ns = known ? self->last_length_ns : self->plan.window_ns;
+	uint64_t n_bursts = !automatic(self) ? 0 : known ? self->n_bursts : window_ns / self->plan.period_ns;
+	uint64_t step_ns = window_ns / (n_bursts + 1);
+	for (uint64_t at = 1; at <= n_bursts; at++) {
+		if (!sleep_until(self, self->window_begin_ns + at * step_ns))
 			return false;
 		self->plan.burst(self->plan.context);
 	}
-	return sleep_until(self, end_ns);
+	return sleep_until(self, self->window_begin_ns + window_ns);
 }
 
 bool hv_impact_course_window(hv_impact_course *self, bool resize, uint64_t begin_ns, uint64_t *end_ns)

@@ -4,7 +4,8 @@
  * left alone (baseline), the resizes of each by a monitor, and the series of what the guest got done meanwhile.
  *
  * In a resized window a technique with a limit shrinks the VM once and grows it again. An automatic technique makes
- * passes, and the guest frees and allocates between them: every period a burst, in both kinds of windows. */
+ * passes, and the guest frees and allocates between them: a burst after each pass, and as many when it is left alone.
+ */
 #ifndef HV_IMPACT_COURSE_H
 #define HV_IMPACT_COURSE_H
 
@@ -43,8 +44,9 @@ typedef struct hv_impact_plan {
 
 typedef struct hv_impact_course {
 	hv_impact_plan plan;
-	uint64_t window_begin_ns, last_length_ns;
-	uint64_t told_bytes, first_bytes; /**< by the shrinks of this window: all; the first */
+	uint64_t window_begin_ns;
+	uint64_t last_length_ns, n_bursts; /**< of the last window with resizes */
+	uint64_t told_bytes, first_bytes;  /**< by the shrinks of this window: all; the first */
 	hv_impact_side resized, baseline;
 	hv_impact_resizes resizes[HV_DIRECTIONS];
 	uint64_t n_proven; /**< windows; counted by whoever proves */

@@ -4,6 +4,7 @@
  * whole of an impact run, by facts that hold on a machine of any speed. */
 #include "t_sim.h"
 
+#include "host/policy_registry.h"
 #include "rig/impact.h"
 
 #include <float.h>
@@ -276,6 +277,46 @@ static void an_interruption_ends_the_window_and_leaves_a_sound_guest(void **stat
 	}
 }
 
+/* A technique whose pass takes for longer than the period, as free page reporting does. */
+static hv_err slow_pass(hv_host *host, uint64_t *moved_bytes)
+{
+	(void)host;
+	hv_sleep_ns(30000000);
+	*moved_bytes = HV_HUGE_BYTES;
+	return HV_OK;
+}
+
+static void burst_count(void *context)
+{
+	++*(unsigned *)context;
+}
+
+static void a_guest_left_alone_has_as_many_bursts_as_beside_slow_passes(void **state)
+{
+	(void)state;
+	static const hv_host_half half = { .pass = slow_pass };
+	static const hv_technique technique = {
+		.name = "slow", .grain_bytes = HV_HUGE_BYTES, .automatic = true, .host = &half
+	};
+	hv_host host = { .memory = { .huge_count = HUGE_COUNT, .fd = -1 } };
+	hv_monitor monitor;
+	unsigned resized = 0, alone = 0;
+	uint64_t end_ns;
+	assert_int_equal(hv_monitor_start(&monitor, &host, &technique, hv_policy_find("period"), 1000000, NULL), HV_OK);
+	hv_impact_course course = { .plan = { .monitor = &monitor,
+					      .window_ns = 100000000,
+					      .quantum_ns = 1000000,
+					      .period_ns = 1000000,
+					      .burst = burst_count,
+					      .context = &resized } };
+	assert_true(hv_impact_course_window(&course, true, hv_now_ns(), &end_ns));
+	course.plan.context = &alone;
+	assert_true(hv_impact_course_window(&course, false, hv_now_ns(), &end_ns));
+	assert_int_equal(alone, resized);
+	hv_monitor_stop(&monitor);
+	hv_impact_course_clear(&course);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -285,6 +326,7 @@ int main(void)
 		cmocka_unit_test(quantiles_are_values_that_were_measured),
 		cmocka_unit_test(every_technique_is_measured_marked_and_proven),
 		cmocka_unit_test(damage_is_seen),
+		cmocka_unit_test(a_guest_left_alone_has_as_many_bursts_as_beside_slow_passes),
 		cmocka_unit_test(an_interruption_ends_the_window_and_leaves_a_sound_guest),
 	};
 	return T_RUN(tests);
