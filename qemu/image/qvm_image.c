@@ -12,6 +12,8 @@
 
 #define COPY_NS UINT64_C(300000000000)
 
+enum { LINE_BYTES = 8192 /* what a compiler says of a driver that does not build */ };
+
 void qvm_own_path(char *path, size_t bytes, const char *installed, const char *built)
 {
 	char prefix[QVM_PATH_BYTES];
@@ -78,7 +80,7 @@ static void parts_add(qvm_args *args)
 
 hv_err qvm_image_get(qvm_image *self, const qvm_image_wish *wish)
 {
-	char line[QVM_PATH_BYTES];
+	char line[LINE_BYTES];
 	qvm_args args = { 0 };
 	if (wish->image != NULL)
 		return image_open(self, wish->image);

@@ -26,11 +26,15 @@ void qvm_make_begin(qvm_args *args, const char *script)
 	qvm_args_add(args, "%s", path);
 }
 
-static const char *last_line(char *text)
+static void newlines_cut(char *text)
 {
 	size_t chars = strlen(text);
 	while (chars > 0 && text[chars - 1] == '\n')
 		text[--chars] = '\0';
+}
+
+static const char *last_line(const char *text)
+{
 	const char *before = strrchr(text, '\n');
 	return before != NULL ? before + 1 : text;
 }
@@ -44,10 +48,12 @@ hv_err qvm_make_run(qvm_args *args, bool verbose, char *line, size_t line_bytes)
 	int code = text != NULL ? qvm_program_read(args, text, OUTPUT_BYTES, MAKE_NS) : -1;
 	if (progress_fd >= 0)
 		close(progress_fd);
+	if (code >= 0)
+		newlines_cut(text);
 	if (code == 0)
 		snprintf(line, line_bytes, "%s", last_line(text));
 	else if (code > 0)
-		snprintf(line, line_bytes, "%.*s", (int)strcspn(text, "\n"), text);
+		snprintf(line, line_bytes, "%s", text[0] != '\0' ? text : "it failed, and said nothing");
 	else
 		snprintf(line, line_bytes, "%s: %s", args->argv[0] != NULL ? args->argv[0] : "", strerror(errno));
 	free(text);
