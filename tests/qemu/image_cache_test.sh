@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # The cache of images: while one image is being made another is found, and a third one made; who wants the same one waits
-# and gets it. Of a kernel that is none; nothing boots.
+# and gets it. A kernel that holds one which QEMU can enter is unpacked, once for all images; another one stays as it is. Of
+# kernels that are none; nothing boots.
 # Usage: image_cache_test.sh MAKE_IMAGE
 set -euo pipefail
 make_image=$1
@@ -55,4 +56,19 @@ wait $second || fail "the second of two did not end well"
 cmp "$work/first" "$work/second"
 [[ -e $(cat "$work/first")/with-driver ]] || fail "the image is without its driver"
 [[ $(find "$work/cache" -name 'work.*' | wc -l) == 0 ]] || fail "a folder of work is left"
-echo "four images, none made twice"
+
+[[ ! -e $found/vmlinux ]] || fail "a kernel was unpacked that is none"
+printf '\x7fELF, and the note of its entry: \x04\0\0\0\x08\0\0\0\x12\0\0\0Xen\0' >"$work/elf"
+{
+	printf 'what unpacks it, and \x1f\x8b\x08 by chance'
+	gzip -c "$work/elf"
+	echo "what follows"
+} >"$work/vmlinuz"
+packed=$(make) || fail "no image of a packed kernel"
+cmp "$work/elf" "$packed/vmlinux" || fail "the kernel was not unpacked"
+other=$(make --overlay "$work/one") || fail "no second image of that kernel"
+[[ $other/vmlinux -ef $packed/vmlinux ]] || fail "two images do not share their kernel"
+printf 'no note %s' "$(head -c 8 "$work/elf")" | gzip -c >"$work/vmlinuz"
+other=$(make) || fail "no image of a kernel without the note"
+[[ ! -e $other/vmlinux ]] || fail "QEMU could not enter this"
+echo "seven images, none made twice"
