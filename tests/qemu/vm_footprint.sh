@@ -78,7 +78,7 @@ if not skipped:
     values = {r["metric"]: r["median"] for r in compiled}
     used = max(next(r["samples"] for r in compiled if r["metric"] == "guest-used"))
     assert 20 << 20 < used < values["resident-peak"], (used, values)
-    assert all("compile of" in r["note"] and r["phase"] == "compile" for r in compiled)
+    assert all("compile of" in r["note"] and "3 objects" in r["note"] and r["phase"] == "compile" for r in compiled)
     assert json.load(open(f"{work}/compile.json"))["checks"][0]["detail"] == "3 objects"
 CHECK
 [[ -z $(ls -A "$TMPDIR") ]] || fail "left behind: $(ls -A "$TMPDIR")"

@@ -148,6 +148,10 @@ bool qvm_compile_run(qvm_compile *self, uint64_t jobs, uint64_t objects)
 	const char *const list[] = { "chroot", where, "/compile", jobs_text, objects > 0 ? objects_text : NULL, NULL };
 	qvm_rig *rig = &self->member->rig;
 	cJSON *answer = NULL;
+	size_t chars = strlen(self->course.origin);
+	if (objects > 0) /* rows and traces of a part say so */
+		snprintf(self->course.origin + chars, sizeof(self->course.origin) - chars, ", %s objects of it",
+			 objects_text);
 	uint64_t begin_ns = hv_now_ns(), id = qvm_rig_begin(rig, "run", words(list, COMPILE_NS));
 	hv_err err = id != 0 ? HV_ERR_TIMEOUT : HV_ERR_GONE;
 	bool ok = true;
