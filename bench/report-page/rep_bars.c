@@ -48,8 +48,8 @@ static void axes_add(rep_figure *figure, const rep_bars *bars, double low, doubl
 	if (bars->logarithmic) {
 		double first = pow(10, floor(log10(low * 0.95))), last = high * 1.6;
 		bool many = log10(last / first) > 4.5;
-		rep_text_add(script, "set logscale x\nset xrange [%g:%g]\n", first, last);
-		rep_text_add(script, "set format x \"%%g\"\nunset mxtics\nset xtics %d\n", 10);
+		rep_log_tics(script, 'x', first, last);
+		rep_text_add(script, "set xrange [%g:%g]\nset format x \"%%g\"\nunset mxtics\n", first, last);
 		rep_text_add(script, many ? "if (narrow) { set xtics 100 }\n" : "");
 	} else {
 		rep_text_add(script, "set xrange [0:%g]\nset format x \"%%g\"\n", high * 1.06);

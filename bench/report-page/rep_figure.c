@@ -67,6 +67,26 @@ void rep_x_tics(rep_text *script, double high)
 		     round_step(high / 4));
 }
 
+void rep_log_tics(rep_text *script, char axis, double low, double high)
+{
+	static const double usual[] = { 1, 2, 5 }, close[] = { 1, 1.5, 2, 3, 4, 5, 7 };
+	double few = axis == 'x' ? 1.5 : 2.5; /* decades; below an axis there is less room for numbers than beside it */
+	double decades = log10(high / low);
+	const double *steps = decades < 0.7 ? close : usual;
+	size_t n_steps = decades < 0.7 ? 7 : decades < few ? 3 : 1;
+	bool any = false;
+	rep_text_add(script, "set logscale %c\nset %ctics scale 0.5,0 (", axis, axis);
+	for (double power = pow(10, floor(log10(low))); power <= high; power *= 10)
+		for (size_t at = 0; at < n_steps; at++) {
+			double tic = power * steps[at];
+			if (tic < low || tic > high)
+				continue;
+			rep_text_add(script, "%s%g", any ? ", " : "", tic);
+			any = true;
+		}
+	rep_text_add(script, ")\n");
+}
+
 static void text_of_file(rep_text *html, const rep_file *file, const char *before, const char *key)
 {
 	const char *text = rep_file_text(file, key);

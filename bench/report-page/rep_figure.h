@@ -52,6 +52,8 @@ void rep_data_line(rep_figure *figure, const char *label, const rep_value *value
 
 /** Round steps for a linear x axis up to high: about seven, on a phone four. */
 void rep_x_tics(rep_text *script, double high);
+/** A logarithmic axis, 'x' or 'y': a tic for each power of ten, and steps between them where these would be few. */
+void rep_log_tics(rep_text *script, char axis, double low, double high);
 
 /* --- rows with marks ---------------------------------------------------------------------------------------------- */
 

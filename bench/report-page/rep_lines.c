@@ -98,24 +98,6 @@ static void labels_add(rep_figure *figure, const rep_lines *lines, double low, d
 	rep_text_add(&figure->script, "set rmargin %zu\n", longest > 0 ? longest * 9 / 10 + 2 : 2);
 }
 
-/* Few decades need steps between them. */
-static void log_tics_add(rep_text *script, double low, double high)
-{
-	static const double steps[] = { 1, 2, 5 };
-	double decades = log10(high / low);
-	bool any = false;
-	rep_text_add(script, "set logscale y\nset ytics scale 0.5,0 (");
-	for (double power = pow(10, floor(log10(low))); power <= high; power *= 10)
-		for (size_t at = 0; at < (decades < 2.5 ? 3 : 1); at++) {
-			double tic = power * steps[at];
-			if (tic < low || tic > high)
-				continue;
-			rep_text_add(script, "%s%g", any ? ", " : "", tic);
-			any = true;
-		}
-	rep_text_add(script, ")\n");
-}
-
 static void axes_add(rep_figure *figure, const rep_lines *lines, double low, double high, double first_x, double last_x)
 {
 	rep_text *script = &figure->script;
@@ -123,7 +105,7 @@ static void axes_add(rep_figure *figure, const rep_lines *lines, double low, dou
 		     lines->x_axis, lines->y_axis, low, high);
 	rep_text_add(script, "set border 3\nset format y \"%%g\"\n");
 	if (lines->y_logarithmic)
-		log_tics_add(script, low, high);
+		rep_log_tics(script, 'y', low, high);
 	if (lines->x_logarithmic)
 		rep_text_add(script, "set logscale x\nunset mxtics\n");
 	if (last_x > first_x)
