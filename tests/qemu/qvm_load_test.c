@@ -6,6 +6,8 @@
 #include "tests/qemu/t_agent.h"
 
 #define QUANTUM_NS UINT64_C(2000000)
+#define EARLY_NS   UINT64_C(1000000000000)
+#define WHOLE_NS   UINT64_C(10000000000000) /* as long as a step may be */
 
 static uint64_t load_open(fixture *self, const char *kernel, unsigned threads, uint64_t bytes, uint64_t burst)
 {
@@ -59,7 +61,8 @@ static uint64_t window(fixture *self, uint64_t job, double work_per_done, uint64
 	refused(self, "check", with_number(NULL, "job", (double)job), "rest first");
 	hv_sleep_ns(5 * QUANTUM_NS);
 	/* threads may begin before the answer, and the last quantum ends after the question */
-	answer = job_call(self, job, "rest", steps_wanted(begin_ns / 2, UINT64_C(10000000000000), 1));
+	uint64_t from_ns = begin_ns > EARLY_NS ? begin_ns - EARLY_NS : 0;
+	answer = job_call(self, job, "rest", steps_wanted(from_ns, WHOLE_NS, 1));
 	double all = sum(answer, 2);
 	cJSON_Delete(answer);
 	uint64_t n_now = checked(self, job);
